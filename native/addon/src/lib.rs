@@ -1,0 +1,1 @@
+//! napi-rs bindings over `lance-engine`.
