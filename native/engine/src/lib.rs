@@ -1,1 +1,14 @@
-//! The data plane of LANCE.
+//! The data plane of LANCE: frames in, ordered batches on disk, acknowledgements and records out.
+//!
+//! Nothing here knows of Node. The pieces are *agents* (design.md, section 3) that a runner drives on a thread of its
+//! own, and that tests and the simulator drive by hand with a clock and a disk of their own.
+
+pub mod agent;
+pub mod clock;
+pub mod error;
+pub mod limits;
+pub mod memory;
+pub mod messages;
+pub mod queue;
+pub mod ring;
+pub mod storage;

@@ -1,0 +1,158 @@
+//! Every capacity of a node, in one place (design.md, section 4).
+//!
+//! The numbers come from `[limits]` of lance.toml; what follows from them is computed here and nowhere else.
+
+use crate::memory::SlabClass;
+
+/// Bytes of a frame header (lwp.md, "Header").
+pub const FRAME_HEADER: u32 = 44;
+/// Unit of every direct write and read, and what blocks of the journal are multiples of.
+pub const BLOCK: u64 = 4096;
+/// A topic with this much pending writes its slab straight to its segment (design.md, section 5).
+pub const DIRECT_BYTES: u64 = 64 * 1024;
+/// Most payload of one batch, and of one stored record with its TLV header: 16 MiB - 4 KiB (formats.md, "Segment").
+pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
+/// Room in front of a frame's payload in a jumbo slab, so that the ingest agent can put what precedes it in the file there.
+pub const JUMBO_HEADROOM: u32 = 8192;
+/// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
+pub const RESPONSE_HEADROOM: u32 = 64;
+
+/// What an operator can limit. Field names are those of `[limits]` in lance.toml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest frame, header included, bytes.
+    pub max_frame: u32,
+    /// Connections at once.
+    pub connections: u32,
+    /// Topics at once.
+    pub topics: u32,
+    /// Frames received and not yet acknowledged, of all connections.
+    pub inflight_frames: u32,
+    /// Bytes of frames handed to the ingest agents and not yet taken over by them.
+    pub inflight_bytes: u64,
+    /// A first frame, or the rest of a begun one, must arrive within this many nanoseconds.
+    pub frame_timeout_ns: u64,
+    /// An idle connection is closed after this; 0: never.
+    pub idle_timeout_ns: u64,
+    /// Committed offsets kept at once, all topics.
+    pub commits: u32,
+    /// Committed offsets kept at once, one topic.
+    pub commits_per_topic: u32,
+    /// A committed offset is forgotten after this.
+    pub commit_ttl_ns: u64,
+    /// Waiting fetches (`FetchWait`) at once.
+    pub waiters: u32,
+    /// Shared receive buffers: how many.
+    pub recv_buffers: u16,
+    /// Shared receive buffers: bytes of each.
+    pub recv_buffer_bytes: u32,
+    /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for topics.
+    pub topic_slabs: [u32; 4],
+    /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for frames that arrive in pieces.
+    pub frame_slabs: [u32; 4],
+    /// Slabs of 16, 64 KiB, 256 KiB and 1 MiB for responses.
+    pub response_slabs: [u32; 4],
+    /// Slabs of 256 KiB for cold reads.
+    pub read_slabs: u32,
+    /// Journal write buffers of 1 MiB.
+    pub journal_buffers: u32,
+    /// Jumbo slabs, for frames and for responses each: reserved, populated on first use.
+    pub jumbo_slabs: u32,
+    /// `io.batch_size`, the largest regular slab, bytes.
+    pub batch_size: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frame: 16 * 1024 * 1024,
+            connections: 8192,
+            topics: 10_000,
+            inflight_frames: 32_768,
+            inflight_bytes: 8 * 1024 * 1024,
+            frame_timeout_ns: 30_000_000_000,
+            idle_timeout_ns: 0,
+            commits: 16_384,
+            commits_per_topic: 1024,
+            commit_ttl_ns: 7 * 86_400 * 1_000_000_000,
+            waiters: 16_384,
+            recv_buffers: 256,
+            recv_buffer_bytes: 16 * 1024,
+            // 8 + 2 + 4 + 8 MiB
+            topic_slabs: [2048, 128, 64, 32],
+            // 1 + 1 + 4 + 2 MiB
+            frame_slabs: [256, 64, 64, 8],
+            // 0.5 + 1 + 1 + 2 MiB
+            response_slabs: [32, 16, 4, 2],
+            read_slabs: 8,
+            journal_buffers: 2,
+            jumbo_slabs: 16,
+            batch_size: 256 * 1024,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes of a jumbo slab: a whole frame, what precedes it in the file, and a block to round up to.
+    #[must_use]
+    pub fn jumbo_bytes(&self) -> u32 {
+        (self.max_frame + JUMBO_HEADROOM + 2 * BLOCK as u32).next_multiple_of(BLOCK as u32)
+    }
+    /// Classes of the pool in which topics' batches are laid out.
+    #[must_use]
+    pub fn topic_classes(&self) -> Vec<SlabClass> {
+        regular(&[4096, 16_384, 65_536, self.batch_size], &self.topic_slabs)
+    }
+    /// Classes of the pool in which frames are put together; the jumbo ones go on to the topics.
+    #[must_use]
+    pub fn frame_classes(&self) -> Vec<SlabClass> {
+        self.with_jumbo(regular(
+            &[4096, 16_384, 65_536, self.batch_size],
+            &self.frame_slabs,
+        ))
+    }
+    /// Classes of the pool for responses.
+    #[must_use]
+    pub fn response_classes(&self) -> Vec<SlabClass> {
+        self.with_jumbo(regular(
+            &[16_384, 65_536, 262_144, 1 << 20],
+            &self.response_slabs,
+        ))
+    }
+    /// Classes of the pool for cold reads; a batch larger than a slab is read into a jumbo one.
+    #[must_use]
+    pub fn read_classes(&self) -> Vec<SlabClass> {
+        self.with_jumbo(regular(&[262_144], &[self.read_slabs]))
+    }
+    /// Classes of the pool of journal write buffers.
+    #[must_use]
+    pub fn journal_classes(&self) -> Vec<SlabClass> {
+        regular(&[1 << 20], &[self.journal_buffers])
+    }
+
+    fn with_jumbo(&self, mut classes: Vec<SlabClass>) -> Vec<SlabClass> {
+        classes.push(SlabClass {
+            bytes: self.jumbo_bytes(),
+            count: self.jumbo_slabs,
+            lazy: true,
+        });
+        classes
+    }
+}
+
+/// Regular classes; two of the same size (a small `batch_size`) become one.
+fn regular(bytes: &[u32], counts: &[u32]) -> Vec<SlabClass> {
+    let mut classes: Vec<SlabClass> = Vec::with_capacity(bytes.len() + 1);
+    for (&bytes, &count) in bytes.iter().zip(counts) {
+        match classes.iter_mut().find(|class| class.bytes == bytes) {
+            Some(class) => class.count += count,
+            None => classes.push(SlabClass {
+                bytes,
+                count,
+                lazy: false,
+            }),
+        }
+    }
+    classes.sort_by_key(|class| class.bytes);
+    classes
+}

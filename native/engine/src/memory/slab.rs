@@ -1,0 +1,234 @@
+//! Slabs: fixed pieces of memory that circulate by ownership.
+//!
+//! Thread: the table is shared and immutable; each slab is owned by exactly one agent (or the kernel) at a time, and a
+//! pool by one agent for good. Ownership travels in messages.
+
+use std::io;
+use std::ptr::NonNull;
+
+/// Every slab starts on such a boundary (`O_DIRECT`).
+pub const SLAB_ALIGN: usize = 4096;
+
+/// A slab, by its number in the node's one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlabId(pub u32);
+
+/// One size of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlabClass {
+    /// Bytes of each, a multiple of 4,096.
+    pub bytes: u32,
+    /// How many.
+    pub count: u32,
+    /// Reserved at start-up, but populated only on first use, neither locked nor registered: the jumbo ones.
+    pub lazy: bool,
+}
+
+struct Mapping {
+    at: NonNull<u8>,
+    bytes: usize,
+    lazy: bool,
+}
+
+/// All slabs of a node: where each one lies and how large it is.
+pub struct SlabTable {
+    slabs: Vec<(NonNull<u8>, u32)>,
+    mappings: Vec<Mapping>,
+}
+
+// SAFETY: the table only hands out addresses; who may touch the memory behind one is governed by slab ownership.
+unsafe impl Send for SlabTable {}
+// SAFETY: as above; the table itself never changes after it is built.
+unsafe impl Sync for SlabTable {}
+
+impl SlabTable {
+    /// First byte of a slab.
+    #[must_use]
+    pub fn at(&self, slab: SlabId) -> *mut u8 {
+        self.slabs[slab.0 as usize].0.as_ptr()
+    }
+    /// Bytes of a slab.
+    #[must_use]
+    pub fn bytes(&self, slab: SlabId) -> u32 {
+        self.slabs[slab.0 as usize].1
+    }
+    /// The memory that is worth registering with a ring: address and length of each eager mapping.
+    pub fn registrable(&self) -> impl Iterator<Item = (*mut u8, usize)> + '_ {
+        self.mappings
+            .iter()
+            .filter(|m| !m.lazy)
+            .map(|m| (m.at.as_ptr(), m.bytes))
+    }
+    /// Bytes of all eager mappings: what the defaults of `[limits]` bound.
+    #[must_use]
+    pub fn eager_bytes(&self) -> usize {
+        self.mappings
+            .iter()
+            .filter(|m| !m.lazy)
+            .map(|m| m.bytes)
+            .sum()
+    }
+    /// Locks the eager memory. Returns false, with everything still usable, where the system does not allow it.
+    #[must_use]
+    pub fn lock(&self) -> bool {
+        self.registrable().all(|(at, bytes)| {
+            // SAFETY: `at..at+bytes` is a mapping of ours; mlock does not change its contents.
+            unsafe { libc::mlock(at.cast(), bytes) == 0 }
+        })
+    }
+    /// Gives the pages of a lazy slab back to the system; its contents are gone.
+    pub fn evict(&self, slab: SlabId) {
+        let (at, bytes) = self.slabs[slab.0 as usize];
+        // SAFETY: the range is inside a private anonymous mapping of ours, page aligned, and the caller owns the slab.
+        unsafe { libc::madvise(at.as_ptr().cast(), bytes as usize, libc::MADV_DONTNEED) };
+    }
+}
+
+impl Drop for SlabTable {
+    fn drop(&mut self) {
+        for mapping in &self.mappings {
+            // SAFETY: mapped by the builder with exactly this address and length, and unmapped only here.
+            unsafe { libc::munmap(mapping.at.as_ptr().cast(), mapping.bytes) };
+        }
+    }
+}
+
+/// Makes the table, pool by pool, at start-up.
+#[derive(Default)]
+pub struct SlabTableBuilder {
+    slabs: Vec<(NonNull<u8>, u32)>,
+    mappings: Vec<Mapping>,
+}
+
+impl SlabTableBuilder {
+    /// Maps the memory of one pool and returns the pool, full. Classes ascend in size.
+    ///
+    /// # Errors
+    /// The system refuses the memory.
+    pub fn pool(&mut self, classes: &[SlabClass]) -> io::Result<Pool> {
+        assert!(
+            classes.windows(2).all(|pair| pair[0].bytes < pair[1].bytes),
+            "classes ascend"
+        );
+        let mut pool = Pool {
+            classes: Vec::with_capacity(classes.len()),
+        };
+        for class in classes {
+            assert_eq!(
+                class.bytes as usize % SLAB_ALIGN,
+                0,
+                "slabs are whole blocks"
+            );
+            let mut free = Vec::with_capacity(class.count as usize);
+            if class.count > 0 {
+                let bytes = class.bytes as usize * class.count as usize;
+                let at = map(bytes, !class.lazy)?;
+                self.mappings.push(Mapping {
+                    at,
+                    bytes,
+                    lazy: class.lazy,
+                });
+                for i in (0..class.count as usize).rev() {
+                    // SAFETY: i < count, so the address is inside the mapping.
+                    let slab = unsafe { at.add(i * class.bytes as usize) };
+                    free.push(SlabId(self.slabs.len() as u32));
+                    self.slabs.push((slab, class.bytes));
+                }
+            }
+            pool.classes.push(ClassPool {
+                bytes: class.bytes,
+                lazy: class.lazy,
+                count: class.count,
+                free,
+            });
+        }
+        Ok(pool)
+    }
+    /// The finished table.
+    #[must_use]
+    pub fn build(self) -> SlabTable {
+        SlabTable {
+            slabs: self.slabs,
+            mappings: self.mappings,
+        }
+    }
+}
+
+fn map(bytes: usize, populate: bool) -> io::Result<NonNull<u8>> {
+    let mut flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    if populate {
+        flags |= libc::MAP_POPULATE;
+    }
+    // SAFETY: a fresh anonymous mapping; no existing memory is touched.
+    let at = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        )
+    };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+}
+
+struct ClassPool {
+    bytes: u32,
+    lazy: bool,
+    count: u32,
+    free: Vec<SlabId>,
+}
+
+/// The free slabs of one owner, by class. It never grows.
+pub struct Pool {
+    classes: Vec<ClassPool>,
+}
+
+impl Pool {
+    /// Takes a slab of at least `bytes`: of the smallest class that fits and has one. `None`: nothing free.
+    pub fn take(&mut self, bytes: u32) -> Option<SlabId> {
+        self.classes
+            .iter_mut()
+            .filter(|class| class.bytes >= bytes)
+            .find_map(|class| class.free.pop())
+    }
+    /// Takes a slab of at least `bytes` that is not lazy.
+    pub fn take_eager(&mut self, bytes: u32) -> Option<SlabId> {
+        self.classes
+            .iter_mut()
+            .filter(|class| !class.lazy && class.bytes >= bytes)
+            .find_map(|class| class.free.pop())
+    }
+    /// Puts a slab of this pool back. The caller must not touch it again.
+    pub fn put(&mut self, table: &SlabTable, slab: SlabId) {
+        let bytes = table.bytes(slab);
+        let class = self
+            .classes
+            .iter_mut()
+            .find(|class| class.bytes == bytes)
+            .expect("a slab goes back to its own pool");
+        assert!(
+            class.free.len() < class.count as usize,
+            "a slab is put back once"
+        );
+        if class.lazy {
+            table.evict(slab);
+        }
+        class.free.push(slab);
+    }
+    /// Bytes of the largest class.
+    #[must_use]
+    pub fn largest(&self) -> u32 {
+        self.classes.last().map_or(0, |class| class.bytes)
+    }
+    /// For the counters: of each class its bytes, how many there are, and how many are free.
+    pub fn usage(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.classes
+            .iter()
+            .map(|class| (class.bytes, class.count, class.free.len() as u32))
+    }
+}

@@ -1,0 +1,58 @@
+//! Files, the blocking way: start-up, recovery and the keeper thread use it, agents never do.
+//!
+//! Injected, so that the simulated disk (design.md, section 11) stands behind recovery and the keeper too. Paths are
+//! relative to the data directory, with `/` between names.
+
+use std::io;
+
+/// An open file. For the system's storage it is a file descriptor, so that a ring can take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(pub i32);
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Open {
+    /// For writing as well as reading.
+    pub write: bool,
+    /// It must not exist yet, and is made.
+    pub create: bool,
+    /// Past the page cache (`O_DIRECT`): positions, lengths and addresses are multiples of 4,096.
+    pub direct: bool,
+}
+
+/// A data directory and what a node does to its files. Every call may block.
+///
+/// A change of names (create, rename, unlink, make_dir) is durable only after `flush_dir` of the directory it is in; the
+/// bytes and the length of a file only after its `flush`.
+#[allow(clippy::missing_errors_doc)] // every call fails with the system's own error
+pub trait Storage: Send + Sync {
+    fn open(&self, path: &str, how: Open) -> io::Result<Handle>;
+    fn close(&self, file: Handle);
+    /// Reads up to `to.len()` bytes; fewer only at the end of the file.
+    fn read_at(&self, file: Handle, to: &mut [u8], at: u64) -> io::Result<usize>;
+    /// Writes all of `from`.
+    fn write_at(&self, file: Handle, from: &[u8], at: u64) -> io::Result<()>;
+    /// Bytes in the file.
+    #[allow(clippy::len_without_is_empty)]
+    fn len(&self, file: Handle) -> io::Result<u64>;
+    /// Cuts or extends (with zeros).
+    fn truncate(&self, file: Handle, len: u64) -> io::Result<()>;
+    /// Reserves blocks up to `len` and extends the file to it; new bytes read as zeros.
+    fn allocate(&self, file: Handle, len: u64) -> io::Result<()>;
+    /// `fdatasync`, the length included.
+    fn flush(&self, file: Handle) -> io::Result<()>;
+    /// Makes the names in a directory durable. `""` is the data directory itself.
+    fn flush_dir(&self, dir: &str) -> io::Result<()>;
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn unlink(&self, path: &str) -> io::Result<()>;
+    /// Makes a directory; one that exists is no error.
+    fn make_dir(&self, path: &str) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &str) -> io::Result<()>;
+    /// Names in a directory, sorted.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+    /// Whether there is a file or directory of this name.
+    fn exists(&self, path: &str) -> io::Result<bool>;
+    /// Free bytes on the file system.
+    fn free_bytes(&self) -> io::Result<u64>;
+}
