@@ -4,6 +4,7 @@
 //! own, and that tests and the simulator drive by hand with a clock and a disk of their own.
 
 pub mod agent;
+pub mod checksum;
 pub mod clock;
 pub mod error;
 pub mod limits;
