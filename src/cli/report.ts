@@ -1,0 +1,95 @@
+import { ExitCode, LanceError } from '../errors.js';
+
+/** What a failed command says, the same for people and for machines (cli.md, "--json"). */
+export interface ErrorReport {
+  code: string;
+  message: string;
+  hint: string | undefined;
+  exitCode: number;
+}
+
+/** Writes `error` where it belongs (JSON on stdout with `--json`, a sentence on stderr without) and returns the exit code. */
+export function report(error: unknown, argv: readonly string[]): number {
+  const known = describeError(error, argv);
+  if (!known) return exitCodeOf(error);
+  const end = argv.indexOf('--');
+  const flags = end < 0 ? argv : argv.slice(0, end);
+  if (flags.includes('--json')) {
+    const { code, message, hint } = known;
+    process.stdout.write(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
+  } else {
+    process.stderr.write(`${bold('Error:')} ${known.message}\n${known.hint ? `${known.hint}\n` : ''}`);
+  }
+  if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${withCauses(error)}\n`);
+  return known.exitCode;
+}
+
+/** The words for `error`; undefined for an exit that has nothing left to say (`this.exit()` of oclif). */
+export function describeError(error: unknown, argv: readonly string[]): ErrorReport | undefined {
+  if (error instanceof LanceError) {
+    const { code, message, hint, exitCode } = error;
+    return { code, message, hint, exitCode };
+  }
+  if (!(error instanceof Error)) {
+    return { code: 'INTERNAL', message: String(error), hint: undefined, exitCode: ExitCode.failed };
+  }
+  if ('code' in error && error.code === 'EEXIT') return undefined;
+  if ('oclif' in error) return describeUsage(error, argv);
+  return {
+    code: 'INTERNAL',
+    message: sentence(error.message || error.name),
+    hint: 'This is not expected: run it again with DEBUG=1 for the details and report them.',
+    exitCode: ExitCode.failed,
+  };
+}
+
+/** oclif's own errors are all about how the command was called: a flag, an argument, an unknown command. */
+function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
+  const message = error.message.replace(/\n?See more help with --help\s*$/, '').trim();
+  if (/^Run .* for a list of available commands/.test(strip(message))) {
+    return {
+      code: 'UNKNOWN_COMMAND',
+      message: `${argv
+        .filter((word) => !word.startsWith('-'))
+        .slice(0, 2)
+        .join(' ')} is not a command of lance.`,
+      hint: strip(message),
+      exitCode: ExitCode.usage,
+    };
+  }
+  const words = argv.slice(0, firstFlag(argv)).slice(0, 2).join(' ');
+  return {
+    code: 'USAGE',
+    message: sentence(strip(message).replace(/\s*\n\s*/g, ' ')),
+    hint: `See \`lance ${words ? `${words} ` : ''}--help\`.`,
+    exitCode: ExitCode.usage,
+  };
+}
+
+function firstFlag(argv: readonly string[]): number {
+  const at = argv.findIndex((word) => word.startsWith('-'));
+  return at < 0 ? argv.length : at;
+}
+
+function exitCodeOf(error: unknown): number {
+  const exit = (error as { oclif?: { exit?: number } }).oclif?.exit;
+  return typeof exit === 'number' ? exit : ExitCode.failed;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function withCauses(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\ncaused by ${withCauses(error.cause)}` : stack;
+}
+
+function bold(text: string): string {
+  return process.stderr.isTTY && !process.env.NO_COLOR ? `\u001b[1;31m${text}\u001b[0m` : text;
+}
+
+function strip(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours begin with ESC.
+  return text.replace(/\u001b\[[0-9;]*m/g, '');
+}
