@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod checksum;
 pub mod clock;
+pub mod counters;
 pub mod error;
 pub mod format;
 pub mod limits;
