@@ -17,3 +17,4 @@ pub mod queue;
 pub mod recovery;
 pub mod ring;
 pub mod storage;
+pub mod wake;

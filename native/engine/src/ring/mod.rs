@@ -126,16 +126,20 @@ pub trait DiskRing {
     fn flush(&mut self, file: FileSlot, token: Token);
 }
 
+/// Ending the wait of another thread.
+pub trait WakeRing {
+    /// Wakes another thread from this ring: `IORING_OP_MSG_RING` to a ring, a write through this ring to an eventfd.
+    fn wake(&mut self, other: Waker);
+}
+
 /// The whole ring, as a runner owns it.
-pub trait Ring: NetRing + DiskRing {
+pub trait Ring: NetRing + DiskRing + WakeRing {
     /// Hands what was queued to the kernel and moves every completion that is there to `out`. Does not wait.
     fn turn(&mut self, out: &mut Vec<Completion>) -> usize;
     /// Parks the thread until a completion, a wake-up through `waker`, or `timeout_ns`.
     fn park(&mut self, timeout_ns: u64);
     /// A handle by which other threads end this ring's `park`.
     fn waker(&self) -> Waker;
-    /// Wakes another thread's ring from this one (`IORING_OP_MSG_RING`; eventfd where that is not to be had).
-    fn wake(&mut self, other: &Waker);
     /// What serves: `io_uring` or `pwritev2`.
     fn backend(&self) -> &'static str;
 }
