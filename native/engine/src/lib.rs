@@ -10,6 +10,7 @@ pub mod counters;
 pub mod error;
 pub mod format;
 pub mod limits;
+pub mod lwp;
 pub mod memory;
 pub mod messages;
 pub mod node;
