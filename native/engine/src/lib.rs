@@ -17,5 +17,7 @@ pub mod node;
 pub mod queue;
 pub mod recovery;
 pub mod ring;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod storage;
 pub mod wake;
