@@ -9,6 +9,8 @@ pub mod clock;
 pub mod counters;
 pub mod error;
 pub mod format;
+pub mod handoff;
+pub mod ingest;
 pub mod limits;
 pub mod lwp;
 pub mod memory;
@@ -20,4 +22,5 @@ pub mod ring;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod storage;
+pub mod topics;
 pub mod wake;

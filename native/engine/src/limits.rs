@@ -101,9 +101,12 @@ impl Limits {
     /// Classes of the pool in which topics' batches are laid out.
     #[must_use]
     pub fn topic_classes(&self) -> Vec<SlabClass> {
-        regular(&[4096, 16_384, 65_536, self.batch_size], &self.topic_slabs)
+        self.with_jumbo(regular(
+            &[4096, 16_384, 65_536, self.batch_size],
+            &self.topic_slabs,
+        ))
     }
-    /// Classes of the pool in which frames are put together; the jumbo ones go on to the topics.
+    /// Classes of the pool in which frames are put together.
     #[must_use]
     pub fn frame_classes(&self) -> Vec<SlabClass> {
         self.with_jumbo(regular(

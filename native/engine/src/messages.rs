@@ -28,8 +28,6 @@ pub enum Source {
     Shared(RecvBuffer),
     /// In a frame slab, payload at its start.
     Slab(SlabId),
-    /// In a jumbo slab, payload at `limits::JUMBO_HEADROOM`. The ingest agent may pass it on to the disk as it is.
-    Jumbo(SlabId),
 }
 
 /// Network -> Ingest: a whole frame, header and payload checksum verified.
@@ -171,8 +169,6 @@ pub enum FromIo {
         request: RequestId,
         refusal: Refusal,
     },
-    /// A jumbo slab of the frame pool, written and no longer needed.
-    Jumbo(SlabId),
 }
 
 /// The data of a fetch response.

@@ -220,6 +220,13 @@ impl Pool {
         }
         class.free.push(slab);
     }
+    /// Free slabs of the largest class.
+    #[must_use]
+    pub fn free_of_largest(&self) -> u32 {
+        self.classes
+            .last()
+            .map_or(0, |class| class.free.len() as u32)
+    }
     /// Bytes of the largest class.
     #[must_use]
     pub fn largest(&self) -> u32 {

@@ -1,0 +1,429 @@
+//! The ingest agent: owns its topics' order.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::counters::IngestCounters;
+use super::key::next_key;
+use super::layout::{OpenSegment, Piece, Topic};
+use super::payload::{examine, split, Accepted, Scratch};
+use crate::agent::{Agent, Cx};
+use crate::counters::CountersFile;
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::format::batch::BATCH_HEADER;
+use crate::handoff::{FromDisk, Shared, ToDisk};
+use crate::limits::Limits;
+use crate::memory::{Pool, SlabTable};
+use crate::messages::{FromIngest, IngestFrame};
+use crate::node::BarePayload;
+use crate::queue::{Receiver, Sender};
+use crate::ring::{Completion, WakeRing};
+use crate::topics::{TopicMap, TopicSlot};
+use crate::wake::WakeHandle;
+
+/// Frames taken in one duty cycle at most: small enough that the other agents of a shared thread get their turn.
+const BURST: usize = 256;
+/// Messages that one frame can make, and some that finishing the batches of a cycle needs.
+const ROOM: usize = 16;
+/// Segments of a topic that may wait for their sealing; beyond it the segment grows past its limit instead.
+const UNSEALED: u32 = 8;
+/// How often idle topics are looked at for the age of their segment.
+const AGE_CHECK_NS: u64 = 1_000_000_000;
+
+/// How the agent lays out.
+#[derive(Clone, Debug)]
+pub struct IngestConfig {
+    pub node_id: u16,
+    pub actor_id: u8,
+    pub bare_payload: BarePayload,
+    pub segment_max_bytes: u64,
+    /// 0: segments do not age.
+    pub segment_max_age_ns: u64,
+    /// Ids below it were given before.
+    pub next_topic_id: u32,
+}
+
+/// The agent's ends of the queues.
+pub struct IngestEnds {
+    pub frames: Receiver<IngestFrame>,
+    pub replies: Sender<FromIngest>,
+    pub to_disk: Sender<ToDisk>,
+    pub from_disk: Receiver<FromDisk>,
+    pub network: WakeHandle,
+    pub io: WakeHandle,
+}
+
+/// Orders batches, assigns key, index and offset, fills slabs. Thread: its runner's.
+pub struct IngestAgent {
+    config: IngestConfig,
+    ends: IngestEnds,
+    shared: Arc<Shared>,
+    slabs: Arc<SlabTable>,
+    pool: Pool,
+    largest: u32,
+    topics: TopicMap,
+    /// By slot.
+    states: Vec<Option<Topic>>,
+    /// Topics with a batch that still grows, this cycle.
+    growing: Vec<TopicSlot>,
+    /// Leaves while the bytes in it are borrowed.
+    scratch: Option<Box<Scratch>>,
+    counters: IngestCounters,
+    next_age_check_ns: u64,
+}
+
+/// A frame cannot be taken yet.
+struct Later;
+
+impl IngestAgent {
+    /// An agent without topics; they come as `FromDisk::Add`. All its memory is allocated here.
+    #[must_use]
+    pub fn new(
+        config: IngestConfig,
+        limits: &Limits,
+        ends: IngestEnds,
+        shared: Arc<Shared>,
+        slabs: Arc<SlabTable>,
+        pool: Pool,
+        counters: &CountersFile,
+    ) -> Self {
+        let counters = IngestCounters::new(counters, config.actor_id, &pool);
+        let largest = limits
+            .topic_classes()
+            .iter()
+            .filter(|class| !class.lazy)
+            .map(|class| class.bytes)
+            .max();
+        Self {
+            topics: TopicMap::new(limits.topics, config.next_topic_id),
+            states: (0..limits.topics).map(|_| None).collect(),
+            growing: Vec::with_capacity(2 * BURST),
+            scratch: Some(Box::new(Scratch::new(limits.max_frame))),
+            largest: largest.unwrap_or(0),
+            config,
+            ends,
+            shared,
+            slabs,
+            pool,
+            counters,
+            next_age_check_ns: 0,
+        }
+    }
+
+    fn orders(&mut self) -> usize {
+        let mut done = 0;
+        while self.ends.to_disk.room() > ROOM {
+            let Some(message) = self.ends.from_disk.pop() else {
+                break;
+            };
+            done += 1;
+            match message {
+                FromDisk::Free(slab) => self.pool.put(&self.slabs, slab),
+                FromDisk::Add {
+                    slot,
+                    topic,
+                    epoch,
+                    next,
+                    segment,
+                } => {
+                    let added = self.topics.insert(topic, slot);
+                    assert!(added, "a slot is given once");
+                    self.states[slot.index()] = Some(Topic::new(topic, epoch, next, segment));
+                }
+                FromDisk::Remove { slot, topic } => {
+                    self.finish(slot);
+                    self.topics.remove(topic);
+                    self.states[slot.index()] = None;
+                    self.tell(ToDisk::Removed { slot });
+                }
+                FromDisk::CloseSlab { slot } => self.close_slab(slot),
+                FromDisk::Seal { slot } => self.seal(slot),
+            }
+        }
+        self.counters.topics.set(u64::from(self.topics.len()));
+        done
+    }
+
+    fn close_slab(&mut self, slot: TopicSlot) {
+        self.finish(slot);
+        if let Some(topic) = self.states[slot.index()]
+            .as_mut()
+            .filter(|topic| topic.slab.is_some())
+        {
+            topic.detach();
+            self.tell(ToDisk::Closed { slot });
+        }
+    }
+
+    fn seal(&mut self, slot: TopicSlot) {
+        self.finish(slot);
+        if let Some(topic) = self.states[slot.index()]
+            .as_mut()
+            .filter(|topic| topic.segment.is_some())
+        {
+            topic.detach();
+            topic.segment = None;
+            self.tell(ToDisk::Sealed { slot });
+        }
+    }
+
+    fn frames(&mut self, now_mono_ns: u64) -> usize {
+        let mut done = 0;
+        while done < BURST
+            && self.ends.replies.room() > 2
+            && self.ends.to_disk.room() > ROOM + 2 * self.growing.len()
+        {
+            let Some(&frame) = self.ends.frames.peek() else {
+                break;
+            };
+            match self.take(&frame, now_mono_ns) {
+                Err(Later) => {
+                    self.shared.starved.store(true, Ordering::Relaxed);
+                    self.counters.exhausted.inc();
+                    break;
+                }
+                Ok(outcome) => {
+                    self.ends.frames.pop();
+                    if let Err(refusal) = outcome {
+                        self.reply(FromIngest::Refused {
+                            ticket: frame.ticket,
+                            refusal,
+                        });
+                    }
+                    self.reply(FromIngest::Consumed(frame.source));
+                    done += 1;
+                }
+            }
+        }
+        done
+    }
+
+    /// Stores a frame, or says why it is not stored.
+    fn take(
+        &mut self,
+        frame: &IngestFrame,
+        now_mono_ns: u64,
+    ) -> Result<Result<(), Refusal>, Later> {
+        let slot = match self.admit(frame) {
+            Ok(slot) => slot,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        // SAFETY: the network agent lends these bytes, whole and unchanged, until `Consumed`.
+        let payload = unsafe { std::slice::from_raw_parts(frame.payload, frame.len as usize) };
+        let mut scratch = self.scratch.take().expect("it is put back below");
+        let result = match examine(frame, payload, &mut scratch, self.config.bare_payload) {
+            Err(refusal) => Ok(Err(refusal)),
+            Ok(accepted) => self.store(slot, frame, &accepted, now_mono_ns).map(Ok),
+        };
+        self.scratch = Some(scratch);
+        result
+    }
+
+    fn admit(&self, frame: &IngestFrame) -> Result<TopicSlot, Refusal> {
+        let slot = self.topics.find(frame.topic)?;
+        let refuse = |code, reason| {
+            Err(Refusal {
+                code,
+                reason,
+                value: u64::from(frame.topic),
+                bound: 0,
+            })
+        };
+        if self.shared.draining.load(Ordering::Relaxed) {
+            return refuse(ErrorCode::Backpressure, Reason::Draining);
+        }
+        if self.shared.refuse_writes.load(Ordering::Relaxed) {
+            return refuse(ErrorCode::Storage, Reason::DiskFull);
+        }
+        if self.shared.frozen(slot) || self.shared.journal_failed.load(Ordering::Relaxed) {
+            return refuse(ErrorCode::Storage, Reason::TopicFrozen);
+        }
+        Ok(slot)
+    }
+
+    fn store(
+        &mut self,
+        slot: TopicSlot,
+        frame: &IngestFrame,
+        accepted: &Accepted<'_>,
+        now: u64,
+    ) -> Result<(), Later> {
+        let piece = accepted.piece;
+        // A frame is stored whole or not at all: the slabs for all its parts must be there before the first is laid out.
+        if piece.len() > self.largest && self.pool.free_of_largest() < split(piece).count() as u32 {
+            return Err(Later);
+        }
+        let mut end = 0;
+        for part in split(piece) {
+            end = self.append(slot, frame, &part)?;
+        }
+        self.tell(ToDisk::Frame {
+            slot,
+            ticket: frame.ticket,
+            end,
+            received_mono_ns: frame.received_mono_ns,
+            enqueued_mono_ns: now,
+        });
+        self.counters.records.add(u64::from(piece.records));
+        self.counters.bytes.add(u64::from(piece.len()));
+        self.counters.wrapped.add(u64::from(accepted.wrapped));
+        self.counters.inflated.add(u64::from(frame.compressed));
+        self.counters
+            .mismatches
+            .add(u64::from(frame.records != piece.records));
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        slot: TopicSlot,
+        frame: &IngestFrame,
+        piece: &Piece<'_>,
+    ) -> Result<u64, Later> {
+        let topic = self.states[slot.index()]
+            .as_mut()
+            .expect("a slot in the map has a state");
+        if topic.can_join(piece, self.config.segment_max_bytes) {
+            return Ok(topic.join(&self.slabs, piece));
+        }
+        self.finish(slot);
+        let topic = self.states[slot.index()].as_mut().expect("as before");
+        let key = next_key(
+            topic.next.key,
+            frame.received_ns,
+            piece.records,
+            self.config.node_id,
+            self.config.actor_id,
+        );
+        let len = BATCH_HEADER as u64 + u64::from(piece.len());
+        let full = topic.segment.is_none_or(|segment| {
+            let age = key.timestamp_ns.saturating_sub(segment.start_ns);
+            let old = self.config.segment_max_age_ns > 0 && age >= self.config.segment_max_age_ns;
+            segment.end > 0
+                && (segment.end + len > self.config.segment_max_bytes || old)
+                && self.shared.unsealed(slot) < UNSEALED
+        });
+        if full {
+            if topic.slab.is_some() {
+                topic.detach();
+            }
+            topic.segment = Some(OpenSegment {
+                end: 0,
+                start_ns: key.timestamp_ns,
+            });
+            let (base_offset, base_record) = (topic.next.offset, topic.next.record);
+            self.tell(ToDisk::Segment {
+                slot,
+                base_offset,
+                base_record,
+                start_ns: key.timestamp_ns,
+            });
+        }
+        self.ensure_slab(slot, piece.len())?;
+        let topic = self.states[slot.index()].as_mut().expect("as before");
+        let end = topic.start(&self.slabs, piece, key, frame.producer_ns);
+        self.growing.push(slot);
+        Ok(end)
+    }
+
+    fn ensure_slab(&mut self, slot: TopicSlot, len: u32) -> Result<(), Later> {
+        let topic = self.states[slot.index()]
+            .as_mut()
+            .expect("a slot in the map has a state");
+        if topic.slab_fits(len) {
+            return Ok(());
+        }
+        let (need, wanted) = topic.slab_wanted(len, self.largest);
+        let slab = self
+            .pool
+            .take_eager(wanted)
+            .or_else(|| self.pool.take(need))
+            .ok_or(Later)?;
+        let (base, first) = topic.attach(&self.slabs, slab, self.largest);
+        self.tell(ToDisk::Slab {
+            slot,
+            slab,
+            base,
+            first,
+        });
+        Ok(())
+    }
+
+    /// Writes the header of a topic's growing batch and hands the batch over.
+    fn finish(&mut self, slot: TopicSlot) {
+        let durable = self.shared.durable_offset(slot);
+        let Some(topic) = self.states[slot.index()].as_mut() else {
+            return;
+        };
+        if let Some(place) = topic.finish(&self.slabs, slot, durable) {
+            self.counters.batches.inc();
+            self.tell(ToDisk::Batch(place));
+        }
+    }
+
+    fn finish_all(&mut self) {
+        while let Some(slot) = self.growing.pop() {
+            self.finish(slot);
+        }
+    }
+
+    /// Ends the segments that are old although nothing comes any more.
+    fn age(&mut self, wall_ns: u64) {
+        let max_age = self.config.segment_max_age_ns;
+        for index in 0..self.states.len() {
+            if self.ends.to_disk.room() <= ROOM {
+                return;
+            }
+            let slot = TopicSlot(index as u32);
+            let old = self.states[index]
+                .as_ref()
+                .and_then(|topic| topic.segment)
+                .is_some_and(|segment| {
+                    segment.end > 0 && wall_ns.saturating_sub(segment.start_ns) >= max_age
+                });
+            if old && self.shared.unsealed(slot) < UNSEALED {
+                self.seal(slot);
+            }
+        }
+    }
+
+    fn tell(&mut self, message: ToDisk) {
+        let room = self.ends.to_disk.push(message).is_ok();
+        assert!(room, "room was made sure of before");
+    }
+
+    fn reply(&mut self, message: FromIngest) {
+        let room = self.ends.replies.push(message).is_ok();
+        assert!(room, "room was made sure of before");
+    }
+}
+
+impl<R: WakeRing + ?Sized> Agent<R> for IngestAgent {
+    fn name(&self) -> &'static str {
+        "ingest"
+    }
+
+    fn do_work(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = self.orders();
+        done += self.frames(cx.now.mono_ns);
+        self.finish_all();
+        if self.config.segment_max_age_ns > 0 && cx.now.mono_ns >= self.next_age_check_ns {
+            self.next_age_check_ns = cx.now.mono_ns + AGE_CHECK_NS;
+            self.age(cx.now.wall_ns);
+        }
+        if done > 0 {
+            self.counters.pool(&self.pool);
+            self.ends.io.notify(cx.ring);
+            self.ends.network.notify(cx.ring);
+        }
+        done
+    }
+
+    fn on_completion(&mut self, _: &mut Cx<'_, R>, _: Completion) {
+        unreachable!("the ingest agent submits nothing");
+    }
+
+    fn next_deadline_ns(&self) -> Option<u64> {
+        (self.config.segment_max_age_ns > 0).then_some(self.next_age_check_ns)
+    }
+}
