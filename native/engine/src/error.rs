@@ -86,4 +86,30 @@ pub enum Reason {
     Overloaded,
     /// The node is going down; certainly not stored.
     Draining,
+    /// The payload is not what its header says. value: the checksum claimed, bound: the one found.
+    ChecksumMismatch,
+    /// The header claims more than a frame may have. value: payload bytes, bound: the most.
+    FrameTooLarge,
+    /// Flags that no client may send, or not together. value: the flags.
+    FlagsUnknown,
+    /// Flag 0x02. value: the flags.
+    Encrypted,
+    /// A control code that is no command. value: the code.
+    CommandUnknown,
+    /// A control payload that ends too early. value: its bytes, bound: the fewest there must be.
+    RequestCut,
+    /// A control payload with too much in it. value: its bytes, bound: the most.
+    RequestTooLong,
+    /// A way to locate that does not exist. value: the kind.
+    LocateKindUnknown,
+    /// A topic name that is empty, too long, or not of the allowed characters.
+    NameInvalid,
+    /// Hello while ingests are in flight. value: how many.
+    HelloInFlight,
+    /// A command that needs a Hello before it. value: the code.
+    HelloNeeded,
+    /// Too many connections. bound: the most.
+    ConnectionLimit,
+    /// No room for another waiting fetch or pinned end. bound: the most.
+    TooManyWaiting,
 }
