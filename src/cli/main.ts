@@ -1,4 +1,4 @@
-import { run } from '@oclif/core';
+import { run, settings } from '@oclif/core';
 import { ExitCode } from '../errors.js';
 import { report } from './report.js';
 
@@ -8,6 +8,8 @@ import { report } from './report.js';
  */
 export async function main(entry: string, options: { development?: boolean } = {}): Promise<void> {
   if (options.development) process.env.NODE_ENV = 'development';
+  // A built `lance` never looks for TypeScript sources, whatever NODE_ENV says.
+  settings.enableAutoTranspile = options.development === true;
   exitOnClosedPipe();
   try {
     await run(process.argv.slice(2), entry);
