@@ -6,9 +6,10 @@ export function didYouMean(word: string, known: readonly string[]): string | und
     .map((candidate) => ({ candidate, edits: distance(plain(word), plain(candidate)) }))
     .sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
-  return best && best.edits <= Math.max(1, Math.floor(best.candidate.length / 3))
-    ? best.candidate
-    : undefined;
+  if (!best) return undefined;
+  const { length } = best.candidate;
+  // Two letters that changed places are two edits; a third of a long word may be wrong, never all of a short one.
+  return best.edits <= Math.min(length - 1, Math.max(2, Math.floor(length / 3))) ? best.candidate : undefined;
 }
 
 /** `batchSize`, `batch-size` and `batch_size` are one word to a person. */
