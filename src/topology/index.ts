@@ -1,0 +1,11 @@
+export { discover } from './discover/index.js';
+export type { TopologyDocument } from './document.js';
+export { topologyDocument } from './document.js';
+export { TopologyError } from './errors.js';
+export { findingsFor } from './findings/index.js';
+export type { Finding } from './findings/types.js';
+export type { Machine } from './machine.js';
+export { planFor } from './plan/index.js';
+export { requireTargets } from './plan/targets.js';
+export type { Plan, PlanRequest } from './plan/types.js';
+export { readSnapshot } from './snapshot.js';

@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Plan } from '../../src/topology/index.js';
+import { type Fact, FactTree } from '../../src/topology/tree.js';
+import type { MachineBuilder } from './fixtures/builder.js';
+
+/** Writes a fixture machine to a temporary directory that goes away with the test. */
+export function onDisk(machine: MachineBuilder): string {
+  const dir = mkdtempSync(join(tmpdir(), 'lance-topology-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  machine.write(dir);
+  return dir;
+}
+
+/** The same snapshot with some files replaced (or, with undefined, gone). */
+export function withFiles(tree: FactTree, files: Readonly<Record<string, string | undefined>>): FactTree {
+  const facts = new Map<string, Fact>(tree.facts);
+  for (const [path, text] of Object.entries(files)) {
+    const real = tree.resolve(path) ?? path;
+    if (text === undefined) facts.delete(real);
+    else facts.set(real, { kind: 'file', text });
+  }
+  return new FactTree(facts);
+}
+
+/** The snapshot as it would be once the plan has been applied. */
+export function afterApply(tree: FactTree, plan: Plan): FactTree {
+  const files: Record<string, string> = {};
+  for (const { irq, to } of plan.irqs) files[`proc/irq/${irq}/smp_affinity_list`] = `${to}\n`;
+  for (const { path, to } of plan.queues) files[path.slice(1)] = `${to}\n`;
+  return withFiles(tree, files);
+}
