@@ -44,6 +44,14 @@ impl Image {
         let mut rng = Rng::new(seed);
         SimDisk::on(self.medium.after_crash(&survival, &mut rng), rng.fork())
     }
+
+    /// The disk that the next process finds after this one was killed while the machine went on: what was not flushed
+    /// is still there, and still not flushed.
+    #[must_use]
+    pub fn after_kill(&self, seed: u64) -> SimDisk {
+        let mut rng = Rng::new(seed);
+        SimDisk::on(self.medium.after_kill(&mut rng), rng.fork())
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -105,6 +105,12 @@ impl File {
         }
         Self::of(left)
     }
+    /// What a killed process leaves: a change in flight happened or not, what was not flushed stays so.
+    pub fn after_kill(&mut self, in_flight: &Change, rng: &mut Rng) {
+        if rng.percent(50) {
+            self.apply(in_flight.clone(), false);
+        }
+    }
     /// A file with these contents, all of them durable.
     pub fn of(pages: Pages) -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::file::{Change, File};
-use super::names::{Ino, NameChange, Names, ROOT};
+use super::names::{is_possible, Ino, NameChange, Names, ROOT};
 use super::rng::Rng;
 
 /// How kind a crash is. Percentages are of what was not flushed.
@@ -136,6 +136,26 @@ impl Medium {
                         dirs.push(ino);
                     }
                     None => unreachable!("a name is only given to a file that exists"),
+                }
+            }
+        }
+        left
+    }
+    /// What is left after the process was killed and the machine went on: nothing that completed is lost, nothing is
+    /// more durable than before, and what was in flight happened or not.
+    pub fn after_kill(&self, rng: &mut Rng) -> Self {
+        let mut left = self.clone();
+        for op in std::mem::take(&mut left.in_flight).into_values() {
+            match op {
+                InFlight::Names(change) => {
+                    if is_possible(&left.names, &change) && rng.percent(50) {
+                        left.names.apply(change);
+                    }
+                }
+                InFlight::Contents { ino, change } => {
+                    if let Some(file) = left.file_mut(ino) {
+                        file.after_kill(&change, rng);
+                    }
                 }
             }
         }

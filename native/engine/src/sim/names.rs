@@ -121,6 +121,11 @@ impl Names {
     }
 }
 
+/// Whether a change that is in flight can happen now.
+pub fn is_possible(names: &Names, change: &NameChange) -> bool {
+    possible(&names.live, change)
+}
+
 /// A durable change takes a name that a lost rename would have freed: then that rename is not lost, or its file would
 /// have no name at all.
 fn make_way(left: &mut Tree, lost: &mut Vec<&NameChange>, change: &NameChange) {

@@ -1,4 +1,4 @@
-use super::{disk_with, outcomes, HALF};
+use super::{disk_with, outcomes, HALF, NEW};
 use crate::sim::{SimDisk, Survival};
 use crate::storage::Storage as _;
 
@@ -123,4 +123,17 @@ fn a_crashed_disk_and_the_one_before_it_are_independent() {
         .unwrap();
     crashed.write_at(again, b"six", 0).unwrap();
     assert_eq!(disk.contents("a").unwrap(), b"two");
+}
+
+#[test]
+fn after_a_kill_what_was_not_flushed_is_there_and_still_not_flushed() {
+    let (disk, file) = disk_with("a", b"old");
+    disk.write_at(file, b"new", 0).unwrap();
+    disk.open("b", NEW).unwrap();
+    let killed = disk.image().after_kill(1);
+    assert_eq!(killed.contents("a").unwrap(), b"new");
+    assert!(killed.exists("b").unwrap());
+    let crashed = killed.after_crash(Survival::NOTHING, 1);
+    assert_eq!(crashed.contents("a").unwrap(), b"old");
+    assert!(!crashed.exists("b").unwrap());
 }
