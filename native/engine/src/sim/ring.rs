@@ -32,6 +32,10 @@ enum Work {
     Flush {
         covers: u64,
     },
+    /// What `complete_early` left for later. Nobody hears of it.
+    Late {
+        covers: u64,
+    },
 }
 
 struct Op {
@@ -39,7 +43,8 @@ struct Op {
     order: u64,
     /// Its number on the disk; none for reads.
     number: Option<u64>,
-    slot: u32,
+    /// None when it is no agent's any more.
+    slot: Option<u32>,
     ino: Ino,
     path: String,
     token: Token,
@@ -56,6 +61,7 @@ pub struct SimRing {
     slots: BTreeMap<u32, OpenFile>,
     pending: Vec<Op>,
     submitted: u64,
+    early: bool,
 }
 
 impl SimRing {
@@ -69,7 +75,13 @@ impl SimRing {
             slots: BTreeMap::new(),
             pending: Vec::new(),
             submitted: 0,
+            early: false,
         }
+    }
+    /// From now on flushes and sync writes complete before they are durable: what a node amounts to that acknowledges
+    /// too early. For tests that show that this is noticed.
+    pub fn complete_early(&mut self) {
+        self.early = true;
     }
     /// Operations in flight.
     #[must_use]
@@ -91,7 +103,16 @@ impl SimRing {
             .filter(|&i| self.pending[i].due_ns <= now)
             .min_by_key(|&i| (self.pending[i].due_ns, self.pending[i].order))?;
         let op = self.pending.swap_remove(next);
+        if self.early {
+            if let Some(later) = self.defer(&op) {
+                self.pending.push(later);
+            }
+        }
         let token = op.token;
+        if let Work::Late { covers } = op.work {
+            let _ = self.disk.state().finish_flush(op.ino, covers, None);
+            return self.reap();
+        }
         let result = match self.finish(op) {
             Ok(done) => done as i32,
             Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
@@ -123,8 +144,9 @@ impl SimRing {
                     "a buffer was modified while its write to {} was in flight",
                     op.path
                 );
-                let durable =
-                    sync && !state.is_suppressed(Barrier::SyncWrite(FileKind::of(&op.path)));
+                let durable = sync
+                    && !self.early
+                    && !state.is_suppressed(Barrier::SyncWrite(FileKind::of(&op.path)));
                 match op.fault {
                     None => state.store(op.ino, at, &data, durable).map(|()| data.len()),
                     Some(Fault::Eio) => {
@@ -153,8 +175,33 @@ impl SimRing {
                     .ok_or_else(|| errno(libc::EISDIR))?;
                 Ok(file.live().read(at, to))
             }
+            Work::Flush { .. } if self.early => Ok(0),
             Work::Flush { covers } => state.finish_flush(op.ino, covers, op.fault).map(|()| 0),
+            Work::Late { .. } => unreachable!("`reap` takes it"),
         }
+    }
+
+    /// What completes before it is durable becomes durable by an operation of its own.
+    fn defer(&mut self, op: &Op) -> Option<Op> {
+        let covers = match op.work {
+            Work::Flush { covers } => covers,
+            // It is about to be stored as the next change of its file.
+            Work::Write { sync: true, .. } => {
+                self.disk.state().medium.file(op.ino)?.completed() + 1
+            }
+            _ => return None,
+        };
+        Some(Op {
+            due_ns: op.due_ns + self.latency_ns(),
+            order: op.order,
+            number: None,
+            slot: None,
+            ino: op.ino,
+            path: op.path.clone(),
+            token: op.token,
+            fault: None,
+            work: Work::Late { covers },
+        })
     }
 
     /// Mostly quick, now and then slow enough for everything else to overtake.
@@ -198,7 +245,7 @@ impl SimRing {
                 (sync.then_some(Barrier::SyncWrite(label)), Some(change))
             }
             Work::Flush { .. } => (Some(Barrier::Flush(label)), None),
-            Work::Read { .. } => (None, None),
+            Work::Read { .. } | Work::Late { .. } => (None, None),
         };
         let number = if kind == IoKind::Read {
             None
@@ -227,7 +274,7 @@ impl SimRing {
             due_ns,
             order: self.submitted,
             number,
-            slot: slot.0,
+            slot: Some(slot.0),
             ino: open.ino,
             path,
             token,
@@ -240,7 +287,7 @@ impl SimRing {
 impl DiskRing for SimRing {
     fn install(&mut self, slot: FileSlot, file: Handle) -> io::Result<()> {
         assert!(
-            self.pending.iter().all(|op| op.slot != slot.0),
+            self.pending.iter().all(|op| op.slot != Some(slot.0)),
             "slot {} is replaced with operations pending on it",
             slot.0
         );
@@ -250,7 +297,7 @@ impl DiskRing for SimRing {
     }
     fn uninstall(&mut self, slot: FileSlot) {
         assert!(
-            self.pending.iter().all(|op| op.slot != slot.0),
+            self.pending.iter().all(|op| op.slot != Some(slot.0)),
             "slot {} is taken out with operations pending on it",
             slot.0
         );

@@ -225,3 +225,17 @@ fn a_slot_that_is_in_use_stays_where_it_is() {
     bench.write(0, 1, 0, 4096, false);
     bench.ring.uninstall(SLOT);
 }
+
+#[test]
+fn a_ring_that_completes_early_is_durable_only_later() {
+    let mut bench = Bench::new(1);
+    bench.ring.complete_early();
+    bench.write(0, 1, 0, 4096, true);
+    bench
+        .clock
+        .advance(bench.ring.next_completion_ns().unwrap() - 1_000_000_000);
+    assert_eq!(bench.ring.reap().unwrap().result, 4096);
+    assert_eq!(bench.kept()[0], 0);
+    assert_eq!(bench.finish().len(), 0);
+    assert_eq!(bench.kept()[0], 1);
+}
