@@ -3,8 +3,25 @@
 //! Three implementations serve behind these traits: io_uring, `pwritev2` + epoll, and the simulator's. Submitting never
 //! fails and never blocks; what goes wrong arrives as the completion's `-errno`.
 
+mod buffers;
+mod config;
+mod disk_workers;
+mod enter;
+mod posix;
+mod probe;
+mod registered;
+mod socket_ops;
+mod uring;
+mod waker;
+
 use std::io;
 use std::os::fd::RawFd;
+
+pub use config::{Backend, Chosen, RingConfig};
+pub use posix::PosixRing;
+pub use probe::Features;
+pub use uring::{UringRing, TURN_COMPLETIONS};
+pub use waker::ControlWaker;
 
 use crate::storage::Handle;
 
@@ -142,6 +159,10 @@ pub trait Ring: NetRing + DiskRing + WakeRing {
     fn waker(&self) -> Waker;
     /// What serves: `io_uring` or `pwritev2`.
     fn backend(&self) -> &'static str;
+    /// What it did so far, for the counters.
+    fn stats(&self) -> RingStats {
+        RingStats::default()
+    }
 }
 
 /// How to end the `park` of a ring that another thread owns.
@@ -152,3 +173,32 @@ pub enum Waker {
     /// An eventfd.
     Event(RawFd),
 }
+
+/// Totals of a ring since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct RingStats {
+    /// Operations handed to the kernel.
+    pub submissions: u64,
+    /// Completions handed to agents.
+    pub completions: u64,
+    /// System calls that drive the ring.
+    pub enters: u64,
+    /// Times that completions had to wait in the kernel.
+    pub overflows: u64,
+    /// Times the thread waited.
+    pub parks: u64,
+    /// Wake-ups sent.
+    pub wakes: u64,
+}
+
+/// `O_DIRECT`'s rule, asserted for every file: some file systems let a violation pass, others answer EINVAL.
+fn assert_aligned(at: u64, memory: *const u8, len: u32) {
+    let all = at | memory as u64 | u64::from(len);
+    assert!(
+        all.is_multiple_of(4096),
+        "position {at}, address {memory:p} and length {len} are multiples of 4096"
+    );
+}
+
+#[cfg(test)]
+mod tests;
