@@ -1,0 +1,13 @@
+export { CountersError } from './errors.js';
+export { Histogram, QUANTILES } from './histogram.js';
+export { histogramOf, samplesOf, total } from './lookup.js';
+export {
+  HEARTBEAT_STALE_NS,
+  type HistogramSample,
+  isAlive,
+  type NumberSample,
+  readCounters,
+  type Sample,
+  type Snapshot,
+  type Unit,
+} from './read.js';
