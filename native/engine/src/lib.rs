@@ -10,7 +10,9 @@ pub mod counters;
 pub mod error;
 pub mod format;
 pub mod handoff;
+pub mod idle;
 pub mod ingest;
+pub mod layout;
 pub mod limits;
 pub mod lwp;
 pub mod memory;
@@ -19,6 +21,7 @@ pub mod node;
 pub mod queue;
 pub mod recovery;
 pub mod ring;
+pub mod runner;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod storage;

@@ -8,6 +8,7 @@ use super::uring::UringRing;
 use super::Ring;
 use crate::limits::Limits;
 use crate::memory::SlabTable;
+use crate::node::Backend;
 
 /// Sizes of a ring. All of it is allocated when the ring is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +60,6 @@ impl RingConfig {
     }
 }
 
-/// `io.backend`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Backend {
-    /// io_uring where the kernel has what it takes, else `pwritev2`.
-    #[default]
-    Auto,
-    IoUring,
-    Pwritev2,
-}
-
 /// What serves under a choice, and why, found out once and before any runner starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen {
@@ -76,37 +67,33 @@ pub struct Chosen {
     pub features: Option<Features>,
 }
 
-impl Backend {
-    /// Decides by what the kernel offers. Also returns what is to be announced.
+impl Chosen {
+    /// Decides by what the operator asked for (`io.backend`) and the kernel offers. Also returns what is to be announced.
     ///
     /// # Errors
     /// io_uring was asked for by name and cannot serve.
-    pub fn choose(self, offered: &Features) -> io::Result<(Chosen, Vec<String>)> {
-        if self == Self::Pwritev2 {
-            return Ok((Chosen { features: None }, Vec::new()));
+    pub fn by(asked: Backend, offered: &Features) -> io::Result<(Self, Vec<String>)> {
+        if asked == Backend::Pwritev2 {
+            return Ok((Self { features: None }, Vec::new()));
         }
-        match (offered.lacking(), self) {
+        match (offered.lacking(), asked) {
             (None, _) => {
-                let chosen = Chosen {
-                    features: Some(*offered),
-                };
-                Ok((chosen, offered.announcements()))
+                let features = Some(*offered);
+                Ok((Self { features }, offered.announcements()))
             }
-            (Some(what), Self::IoUring) => Err(io::Error::new(
+            (Some(what), Backend::IoUring) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 format!("io.backend = \"io_uring\", but {what}; use \"auto\" or \"pwritev2\""),
             )),
             (Some(what), _) => Ok((
-                Chosen { features: None },
+                Self { features: None },
                 vec![format!(
                     "io_uring does not serve: {what}; using pwritev2 and epoll"
                 )],
             )),
         }
     }
-}
 
-impl Chosen {
     /// Makes a ring on the calling thread, which is to own it. `memory` is what its disk operations use mostly. Also
     /// returns what is to be announced.
     ///

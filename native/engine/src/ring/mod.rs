@@ -17,7 +17,7 @@ mod waker;
 use std::io;
 use std::os::fd::RawFd;
 
-pub use config::{Backend, Chosen, RingConfig};
+pub use config::{Chosen, RingConfig};
 pub use posix::PosixRing;
 pub use probe::Features;
 pub use uring::{UringRing, TURN_COMPLETIONS};

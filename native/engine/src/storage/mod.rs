@@ -3,7 +3,11 @@
 //! Injected, so that the simulated disk (design.md, section 11) stands behind recovery and the keeper too. Paths are
 //! relative to the data directory, with `/` between names.
 
+mod os;
+
 use std::io;
+
+pub use os::{DirLock, LockError, OsStorage};
 
 /// An open file. For the system's storage it is a file descriptor, so that a ring can take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

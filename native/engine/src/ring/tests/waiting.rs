@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use super::*;
+use crate::node::Backend;
 
 #[test]
 fn another_thread_ends_a_park() {
@@ -112,10 +113,10 @@ fn an_idle_turn_makes_no_system_call() {
 fn features_that_are_missing_are_named() {
     let none = Features::default();
     assert!(none.lacking().unwrap().contains("io_uring"));
-    let (chosen, announced) = Backend::Auto.choose(&none).unwrap();
+    let (chosen, announced) = Chosen::by(Backend::Auto, &none).unwrap();
     assert_eq!(chosen.features, None);
     assert!(announced[0].contains("pwritev2"), "{announced:?}");
-    let refused = Backend::IoUring.choose(&none).unwrap_err();
+    let refused = Chosen::by(Backend::IoUring, &none).unwrap_err();
     assert!(refused.to_string().contains("io.backend"), "{refused}");
     let old = Features {
         io_uring: true,
@@ -126,7 +127,7 @@ fn features_that_are_missing_are_named() {
         operations: true,
         ..none
     };
-    let (chosen, announced) = Backend::Auto.choose(&old).unwrap();
+    let (chosen, announced) = Chosen::by(Backend::Auto, &old).unwrap();
     assert_eq!(chosen.features, Some(old));
     assert!(announced.iter().any(|a| a.contains("DEFER_TASKRUN")));
 }

@@ -1,0 +1,396 @@
+//! A thread with its ring and its agents, and the cycle that drives them (design.md, section 3).
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{mpsc, Arc};
+use std::thread::{self, JoinHandle};
+
+use crate::agent::{Agent, Cx};
+use crate::clock::{Clock, Now};
+use crate::counters::{keys, Counter, CountersFile, Heartbeat};
+use crate::idle::IdleStrategy;
+use crate::ring::{Completion, Ring, RingStats, TURN_COMPLETIONS};
+use crate::wake::WakeHandle;
+
+/// An agent as a runner drives it.
+pub type BoxedAgent = Box<dyn Agent<dyn Ring>>;
+
+/// Longest wait without looking around: the heartbeat beats by it, and a stop without a wake-up is heeded.
+const LONGEST_PARK_NS: u64 = 100_000_000;
+/// Passes over the agents before what they queued is handed to the kernel, while each finds something to do. Under `Park`
+/// the last one finds nothing, and submitting and waiting become one system call.
+const PASSES: usize = 4;
+/// Duty cycles between two looks at the ring's totals.
+const STATS_CYCLES: u64 = 4096;
+
+/// How a runner is set up.
+pub struct RunnerConfig {
+    /// The thread's name, at most 15 bytes.
+    pub name: String,
+    /// The CPU it is pinned to.
+    pub cpu: Option<u32>,
+    pub idle: IdleStrategy,
+    /// By which others wake it; its waker is set when the ring is there.
+    pub wake: WakeHandle,
+    /// Ends it, with all that share the flag.
+    pub stop: Arc<AtomicBool>,
+    pub clock: Arc<dyn Clock>,
+    pub counters: RunnerCounters,
+    /// One runner of the node beats.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// What a runner counts.
+pub struct RunnerCounters {
+    cycles: Counter,
+    agents: Vec<(Counter, Counter)>,
+    submissions: Counter,
+    completions: Counter,
+    enters: Counter,
+    overflows: Counter,
+    parks: Counter,
+    wakes: Counter,
+}
+
+impl RunnerCounters {
+    /// Registers them for the runner of this name and its agents, in their order.
+    #[must_use]
+    pub fn new(file: &CountersFile, runner: &str, agents: &[&str]) -> Self {
+        let label = format!("runner={runner}");
+        let of_ring = |key| file.counter(key, &label);
+        Self {
+            cycles: of_ring(keys::RUNNER_CYCLES),
+            agents: agents
+                .iter()
+                .map(|agent| {
+                    let label = format!("{label},agent={agent}");
+                    (
+                        file.counter(keys::AGENT_BUSY_CYCLES, &label),
+                        file.counter(keys::AGENT_IDLE_CYCLES, &label),
+                    )
+                })
+                .collect(),
+            submissions: of_ring(keys::RING_SUBMISSIONS),
+            completions: of_ring(keys::RING_COMPLETIONS),
+            enters: of_ring(keys::RING_ENTERS),
+            overflows: of_ring(keys::RING_OVERFLOWS),
+            parks: of_ring(keys::RING_PARKS),
+            wakes: of_ring(keys::RING_WAKES),
+        }
+    }
+
+    fn show(&self, stats: RingStats) {
+        self.submissions.set(stats.submissions);
+        self.completions.set(stats.completions);
+        self.enters.set(stats.enters);
+        self.overflows.set(stats.overflows);
+        self.parks.set(stats.parks);
+        self.wakes.set(stats.wakes);
+    }
+}
+
+/// A running thread. Dropped without `join`, it is stopped and waited for all the same.
+pub struct Runner {
+    name: String,
+    tid: i32,
+    backend: &'static str,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Vec<BoxedAgent>>>,
+}
+
+impl Runner {
+    /// Starts the thread, which makes its ring with `ring` and then drives the agents; the agent with number `i` is the
+    /// one at place `i`. Also returns what `ring` has to announce, and the runner itself (the CPU it could not be pinned to).
+    ///
+    /// # Errors
+    /// The system refuses the thread or the ring.
+    pub fn start<F>(
+        config: RunnerConfig,
+        agents: Vec<BoxedAgent>,
+        ring: F,
+    ) -> io::Result<(Self, Vec<String>)>
+    where
+        F: FnOnce() -> io::Result<(Box<dyn Ring>, Vec<String>)> + Send + 'static,
+    {
+        assert!(agents.len() < usize::from(u8::MAX), "agents have 8 bits");
+        assert_eq!(agents.len(), config.counters.agents.len());
+        let name = config.name.clone();
+        let stop = config.stop.clone();
+        let (ready, started) = mpsc::sync_channel(1);
+        let thread = with_signals_blocked(|| {
+            thread::Builder::new()
+                .name(config.name.clone())
+                .spawn(move || run(config, agents, ring, &ready))
+        })?;
+        // A thread that ends without a word has aborted the process.
+        let ready = started
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the engine thread ended at its start")));
+        match ready {
+            Ok(ready) => {
+                let runner = Self {
+                    name,
+                    tid: ready.tid,
+                    backend: ready.backend,
+                    stop,
+                    thread: Some(thread),
+                };
+                Ok((runner, ready.announcements))
+            }
+            Err(e) => {
+                drop(thread.join());
+                Err(e)
+            }
+        }
+    }
+
+    /// The thread's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// The thread's id, as in `/proc/self/task`.
+    #[must_use]
+    pub fn tid(&self) -> i32 {
+        self.tid
+    }
+    /// What its ring says it is.
+    #[must_use]
+    pub fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    /// Raises the stop flag, waits for the thread to end its cycle and its ring, and returns the agents. A parked thread
+    /// sees the flag within 100 ms, or at once if it is woken.
+    pub fn join(mut self) -> Vec<BoxedAgent> {
+        self.end().unwrap_or_default()
+    }
+
+    fn end(&mut self) -> Option<Vec<BoxedAgent>> {
+        self.stop.store(true, Ordering::Release);
+        // A panic has aborted the process, so there is nothing but an end.
+        self.thread.take().and_then(|thread| thread.join().ok())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Ready {
+    tid: i32,
+    backend: &'static str,
+    announcements: Vec<String>,
+}
+
+/// The thread.
+fn run<F>(
+    config: RunnerConfig,
+    agents: Vec<BoxedAgent>,
+    ring: F,
+    ready: &mpsc::SyncSender<io::Result<Ready>>,
+) -> Vec<BoxedAgent>
+where
+    F: FnOnce() -> io::Result<(Box<dyn Ring>, Vec<String>)>,
+{
+    let thread = config.name.clone();
+    // Which agent has the thread, for the last words.
+    let current = Cell::new("runner");
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let pinned = config.cpu.map_or(Ok(()), pin);
+        let (ring, mut announcements) = match ring() {
+            Ok(made) => made,
+            Err(e) => {
+                // The starter waits for exactly this.
+                let _ = ready.send(Err(e));
+                return agents;
+            }
+        };
+        if let (Err(e), Some(cpu)) = (pinned, config.cpu) {
+            announcements.push(format!(
+                "thread {} is not pinned to CPU {cpu} ({e}): it runs where the system puts it",
+                config.name
+            ));
+        }
+        config.wake.set_waker(ring.waker());
+        // SAFETY: plain system call.
+        let tid = unsafe { libc::gettid() };
+        let backend = ring.backend();
+        let _ = ready.send(Ok(Ready {
+            tid,
+            backend,
+            announcements,
+        }));
+        Cycle {
+            config,
+            agents,
+            ring,
+            out: Vec::with_capacity(TURN_COMPLETIONS),
+            current: &current,
+        }
+        .run()
+    }));
+    outcome.unwrap_or_else(|panic| die(&thread, current.get(), &*panic))
+}
+
+/// A half-dead node is worse than a dead one.
+fn die(thread: &str, agent: &str, panic: &(dyn Any + Send)) -> ! {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)");
+    eprintln!(
+        "lance: fatal: agent {agent} on thread {thread} panicked: {message}; the process aborts"
+    );
+    std::process::abort()
+}
+
+struct Cycle<'a> {
+    config: RunnerConfig,
+    agents: Vec<BoxedAgent>,
+    ring: Box<dyn Ring>,
+    out: Vec<Completion>,
+    current: &'a Cell<&'static str>,
+}
+
+impl Cycle<'_> {
+    fn run(mut self) -> Vec<BoxedAgent> {
+        let mut cycles = 0u64;
+        while !self.config.stop.load(Ordering::Acquire) {
+            let now = self.config.clock.now();
+            if let Some(heartbeat) = &self.config.heartbeat {
+                heartbeat.beat(now.wall_ns);
+            }
+            cycles += 1;
+            self.config.counters.cycles.set(cycles);
+            if cycles.is_multiple_of(STATS_CYCLES) {
+                self.config.counters.show(self.ring.stats());
+            }
+            let completed = self.complete(now);
+            let mut idle = completed + self.work(now) == 0;
+            if self.config.idle == IdleStrategy::Park {
+                for _ in 1..PASSES {
+                    if idle {
+                        break;
+                    }
+                    let now = self.config.clock.now();
+                    idle = self.work(now) == 0;
+                }
+            }
+            if idle {
+                self.idle();
+            }
+        }
+        // Nobody takes the flag down from here on; a wake-up that is under way finds the ring or nothing.
+        self.config.wake.lower();
+        self.config.counters.show(self.ring.stats());
+        let Self { ring, agents, .. } = self;
+        // Before the agents, whose memory its operations use.
+        drop(ring);
+        agents
+    }
+
+    /// Submits what is queued and hands the completions that are there to their agents.
+    fn complete(&mut self, now: Now) -> usize {
+        let completed = self.ring.turn(&mut self.out);
+        for i in 0..self.out.len() {
+            let completion = self.out[i];
+            let number = usize::from(completion.token.agent());
+            let agent = self
+                .agents
+                .get_mut(number)
+                .unwrap_or_else(|| panic!("a completion for agent {number}, which is not here"));
+            self.current.set(agent.name());
+            let ring = &mut *self.ring;
+            agent.on_completion(&mut Cx { now, ring }, completion);
+        }
+        self.out.clear();
+        self.current.set("runner");
+        completed
+    }
+
+    /// One duty cycle of every agent.
+    fn work(&mut self, now: Now) -> usize {
+        let mut done = 0;
+        for (agent, (busy, idle)) in self.agents.iter_mut().zip(&self.config.counters.agents) {
+            self.current.set(agent.name());
+            let ring = &mut *self.ring;
+            let work = agent.do_work(&mut Cx { now, ring });
+            if work == 0 { idle } else { busy }.inc();
+            done += work;
+        }
+        self.current.set("runner");
+        done
+    }
+
+    fn idle(&mut self) {
+        match self.config.idle {
+            IdleStrategy::Spin => std::hint::spin_loop(),
+            IdleStrategy::Yield => thread::yield_now(),
+            IdleStrategy::Park => self.park(),
+        }
+    }
+
+    fn park(&mut self) {
+        self.config.wake.raise();
+        // Once more, now that the flag is up: what was pushed before is seen here, what comes later wakes us.
+        let now = self.config.clock.now();
+        let work = self.work(now);
+        if work == 0 && !self.config.stop.load(Ordering::Acquire) {
+            let deadline = self
+                .agents
+                .iter()
+                .filter_map(|a| a.next_deadline_ns())
+                .min();
+            let wait = deadline.map_or(LONGEST_PARK_NS, |at| at.saturating_sub(now.mono_ns));
+            if wait > 0 {
+                self.config.counters.show(self.ring.stats());
+                self.ring.park(wait.min(LONGEST_PARK_NS));
+            }
+        }
+        self.config.wake.lower();
+    }
+}
+
+/// Pins the calling thread.
+fn pin(cpu: u32) -> io::Result<()> {
+    if cpu as usize >= libc::CPU_SETSIZE as usize {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: all-zero is an empty CPU set; the CPU is below its size; the call reads it.
+    let done = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu as usize, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Runs `spawn` with every signal blocked: the new thread inherits that, and never runs a handler of Node's.
+fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are valid for the calls; the mask is put back below.
+    let before = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        before
+    };
+    let spawned = spawn();
+    // SAFETY: as above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+    spawned
+}
+
+#[cfg(test)]
+mod tests;

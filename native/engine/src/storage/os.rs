@@ -1,0 +1,436 @@
+//! The system's files, under one directory.
+//!
+//! Thread: any; every call may block, so no agent makes one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Handle, Open, Storage};
+
+/// The file whose lock says that a node runs here (formats.md).
+const LOCK: &str = "LOCK";
+
+/// A data directory of this machine.
+pub struct OsStorage {
+    root: PathBuf,
+    /// `io.o_direct`; false leaves every file in the page cache.
+    direct: bool,
+    /// The file system refused O_DIRECT at least once.
+    refused: AtomicBool,
+}
+
+/// Held as long as this lives, and by the kernel no longer than the process does.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+/// Why a data directory could not be locked.
+#[derive(Debug)]
+pub enum LockError {
+    /// A node runs on it. Its process id, if it wrote one.
+    Held { root: PathBuf, pid: Option<u32> },
+    /// The system refuses the file.
+    Io { path: PathBuf, error: io::Error },
+}
+
+impl std::fmt::Display for LockError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Held { root, pid } => {
+                let by = pid.map_or(String::from("another process"), |pid| {
+                    format!("process {pid}")
+                });
+                write!(
+                    f,
+                    "data directory {} is in use by {by}; stop it, or give this node a directory of its own (node.data_dir)",
+                    root.display()
+                )
+            }
+            Self::Io { path, error } => write!(f, "cannot lock {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+impl OsStorage {
+    /// The directory at `root`, made if it is not there. With `direct` false, `Open::direct` is not heeded.
+    ///
+    /// # Errors
+    /// It cannot be made, or is no directory.
+    pub fn new(root: &Path, direct: bool) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        Ok(Self {
+            // Absolute, so that a later change of the working directory changes nothing.
+            root: fs::canonicalize(root)?,
+            direct,
+            refused: AtomicBool::new(false),
+        })
+    }
+
+    /// The directory's absolute path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Takes the directory for this process.
+    ///
+    /// # Errors
+    /// Another process has it, or LOCK cannot be opened.
+    pub fn lock(&self) -> Result<DirLock, LockError> {
+        let path = self.root.join(LOCK);
+        let failed = |error| LockError::Io {
+            path: path.clone(),
+            error,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        // SAFETY: plain system call on a descriptor that is open.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::WouldBlock {
+                return Err(failed(error));
+            }
+            let mut text = String::new();
+            // Only for the message: a pid that cannot be read is left out.
+            let _ = (&file).take(32).read_to_string(&mut text);
+            return Err(LockError::Held {
+                root: self.root.clone(),
+                pid: text.trim().parse().ok(),
+            });
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(failed)?;
+        Ok(DirLock { _file: file })
+    }
+
+    /// What is to be announced, of what was opened so far.
+    #[must_use]
+    pub fn announcements(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if self.refused.load(Ordering::Relaxed) {
+            sentences.push(format!(
+                "{} is on a file system without O_DIRECT (tmpfs before Linux 6.6?): files go through the page cache",
+                self.root.display()
+            ));
+        }
+        sentences
+    }
+
+    /// The absolute path of a name in the directory.
+    fn path(&self, path: &str) -> io::Result<PathBuf> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        let plain = path
+            .split('/')
+            .all(|name| !matches!(name, "" | "." | "..") && !name.contains('\0'));
+        if !plain {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("path {path:?} leaves the data directory"),
+            ));
+        }
+        Ok(self.root.join(path))
+    }
+}
+
+/// A handle as a file that is not closed.
+fn file(handle: Handle) -> ManuallyDrop<File> {
+    // SAFETY: the handle is a descriptor that `open` gave out and `close` has not taken back; ManuallyDrop keeps it open.
+    ManuallyDrop::new(unsafe { File::from_raw_fd(handle.0) })
+}
+
+impl Storage for OsStorage {
+    fn open(&self, path: &str, how: Open) -> io::Result<Handle> {
+        let path = self.path(path)?;
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(how.write || how.create)
+            .create_new(how.create);
+        if how.direct && self.direct {
+            let mut direct = options.clone();
+            match direct.custom_flags(libc::O_DIRECT).open(&path) {
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+                    self.refused.store(true, Ordering::Relaxed);
+                    // Some file systems make the file before they refuse the flag.
+                    options.create_new(false).create(how.create);
+                }
+                done => return done.map(|file| Handle(file.into_raw_fd())),
+            }
+        }
+        options.open(&path).map(|file| Handle(file.into_raw_fd()))
+    }
+
+    fn close(&self, handle: Handle) {
+        drop(ManuallyDrop::into_inner(file(handle)));
+    }
+
+    fn read_at(&self, handle: Handle, to: &mut [u8], at: u64) -> io::Result<usize> {
+        let file = file(handle);
+        let mut done = 0;
+        while done < to.len() {
+            match file.read_at(&mut to[done..], at + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // A direct read that stopped at the end of the file, which lies inside a block.
+                Err(e) if e.raw_os_error() == Some(libc::EINVAL) && done > 0 => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, handle: Handle, from: &[u8], at: u64) -> io::Result<()> {
+        file(handle).write_all_at(from, at)
+    }
+
+    fn len(&self, handle: Handle) -> io::Result<u64> {
+        Ok(file(handle).metadata()?.len())
+    }
+
+    fn truncate(&self, handle: Handle, len: u64) -> io::Result<()> {
+        file(handle).set_len(len)
+    }
+
+    fn allocate(&self, handle: Handle, len: u64) -> io::Result<()> {
+        let file = file(handle);
+        loop {
+            // SAFETY: plain system call on a descriptor that is open.
+            let done = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, len as libc::off_t) };
+            if done == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                // No reservation on this file system; the writes of zeros that follow take the blocks.
+                Some(libc::EOPNOTSUPP) if file.metadata()?.len() < len => return file.set_len(len),
+                Some(libc::EOPNOTSUPP) => return Ok(()),
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn flush(&self, handle: Handle) -> io::Result<()> {
+        file(handle).sync_data()
+    }
+
+    fn flush_dir(&self, dir: &str) -> io::Result<()> {
+        File::open(self.path(dir)?)?.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from)?, self.path(to)?)
+    }
+
+    fn unlink(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.path(path)?)
+    }
+
+    fn make_dir(&self, path: &str) -> io::Result<()> {
+        let path = self.path(path)?;
+        match fs::create_dir(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            made => made,
+        }
+    }
+
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        fs::remove_dir(self.path(path)?)
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.path(dir)?)? {
+            let name = entry?.file_name();
+            names.push(String::from_utf8_lossy(name.as_bytes()).into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn exists(&self, path: &str) -> io::Result<bool> {
+        self.path(path)?.try_exists()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let dir = File::open(&self.root)?;
+        // SAFETY: all-zero is a valid statvfs for the kernel to fill.
+        let mut facts: libc::statvfs = unsafe { std::mem::zeroed() };
+        // SAFETY: `facts` is valid for the call.
+        if unsafe { libc::fstatvfs(dir.as_raw_fd(), &mut facts) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // What is reserved for root is not counted.
+        Ok(facts.f_bavail * facts.f_frsize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(under: &Path, name: &str) -> Self {
+            let dir = under.join(format!("lance-storage-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            Self(dir)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const NEW: Open = Open {
+        write: true,
+        create: true,
+        direct: false,
+    };
+
+    #[test]
+    fn names_and_bytes_come_back_as_they_were_put() {
+        let dir = Dir::new(&std::env::temp_dir(), "bytes");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        storage.make_dir("segments").unwrap();
+        storage.make_dir("segments").unwrap();
+        storage.make_dir("segments/events").unwrap();
+        let file = storage.open("segments/events/b~", NEW).unwrap();
+        storage.allocate(file, 10_000).unwrap();
+        assert_eq!(storage.len(file).unwrap(), 10_000);
+        storage.write_at(file, b"hello", 9_998).unwrap();
+        storage.flush(file).unwrap();
+        let mut bytes = [7; 20];
+        assert_eq!(storage.read_at(file, &mut bytes, 9_990).unwrap(), 13);
+        assert_eq!(&bytes[..13], b"\0\0\0\0\0\0\0\0hello");
+        storage.truncate(file, 3).unwrap();
+        assert_eq!(storage.len(file).unwrap(), 3);
+        storage.close(file);
+        storage
+            .rename("segments/events/b~", "segments/events/b")
+            .unwrap();
+        storage.close(storage.open("segments/events/a", NEW).unwrap());
+        storage.flush_dir("segments/events").unwrap();
+        storage.flush_dir("").unwrap();
+        assert_eq!(storage.list("segments/events").unwrap(), ["a", "b"]);
+        assert!(storage.exists("segments/events/a").unwrap());
+        storage.unlink("segments/events/a").unwrap();
+        assert!(!storage.exists("segments/events/a").unwrap());
+        assert!(storage.remove_dir("segments").is_err());
+        assert!(storage.free_bytes().unwrap() > 0);
+    }
+
+    #[test]
+    fn creating_what_exists_and_opening_what_does_not_are_errors() {
+        let dir = Dir::new(&std::env::temp_dir(), "exists");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        storage.close(storage.open("a", NEW).unwrap());
+        for direct in [false, true] {
+            let again = storage.open("a", Open { direct, ..NEW }).unwrap_err();
+            assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+            let absent = storage.open(
+                "b",
+                Open {
+                    create: false,
+                    direct,
+                    write: true,
+                },
+            );
+            assert_eq!(absent.unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn no_path_leaves_the_directory() {
+        let dir = Dir::new(&std::env::temp_dir(), "paths");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        for path in [
+            "..",
+            "a/../../b",
+            "/etc/passwd",
+            "a//b",
+            "./a",
+            "a/",
+            "a\0b",
+        ] {
+            let refused = storage.open(path, NEW).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{path:?}");
+            assert!(storage.unlink(path).is_err());
+        }
+    }
+
+    #[test]
+    fn a_second_node_on_the_directory_is_refused_with_the_firsts_pid() {
+        let dir = Dir::new(&std::env::temp_dir(), "lock");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        let lock = storage.lock().unwrap();
+        let refused = OsStorage::new(&dir.0, true).unwrap().lock().unwrap_err();
+        let LockError::Held { pid, .. } = &refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(*pid, Some(std::process::id()));
+        assert!(
+            refused.to_string().contains("in use by process"),
+            "{refused}"
+        );
+        drop(lock);
+        assert!(storage.lock().is_ok());
+    }
+
+    #[test]
+    fn direct_files_bypass_the_cache_where_the_file_system_allows_it() {
+        let dir = Dir::new(&std::env::temp_dir(), "direct");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        let flags = |handle: Handle| {
+            // SAFETY: plain system call on an open descriptor.
+            unsafe { libc::fcntl(handle.0, libc::F_GETFL) }
+        };
+        let direct = storage
+            .open(
+                "a",
+                Open {
+                    direct: true,
+                    ..NEW
+                },
+            )
+            .unwrap();
+        let refused = !storage.announcements().is_empty();
+        assert_eq!(flags(direct) & libc::O_DIRECT == 0, refused);
+        storage.close(direct);
+        let cached = OsStorage::new(&dir.0, false).unwrap();
+        let plain = cached
+            .open(
+                "b",
+                Open {
+                    direct: true,
+                    ..NEW
+                },
+            )
+            .unwrap();
+        assert_eq!(flags(plain) & libc::O_DIRECT, 0);
+        assert!(cached.announcements().is_empty());
+        cached.close(plain);
+    }
+}
