@@ -8,7 +8,7 @@ import { type Finding, finding, type Subject, unsupported } from './types.js';
 export function deviceFindings({ machine, request }: Subject): Finding[] {
   const found: Finding[] = [];
   const ports = portsToSteer(machine, request.nic);
-  const storage = storageOf(machine);
+  const storage = storageOf(machine, request);
   const nicNode = request.nicNode ?? ports[0]?.node ?? null;
   const diskNode = request.nvmeNode ?? storage[0]?.node ?? null;
   if (ports.length === 0) {
@@ -60,7 +60,17 @@ export function deviceFindings({ machine, request }: Subject): Finding[] {
     );
   }
   const path = machine.dataPath;
-  if (path !== null && path.devices.length === 0) {
+  const assumed = storage.filter((device) => !(path?.devices ?? []).includes(device.name));
+  if (assumed.length > 0) {
+    found.push(
+      finding(
+        'disk-assumed',
+        'info',
+        `the plan takes ${assumed.map((device) => device.name).join(', ')} for the device of the data directory`,
+        'name the directory with --data-dir or node.data_dir if it lies elsewhere',
+      ),
+    );
+  } else if (path !== null && path.devices.length === 0) {
     found.push(
       unsupported(
         'no-disk',

@@ -19,7 +19,7 @@ function mebibytes(bytes: number): string {
 }
 
 /** Kernel facilities and limits: io_uring, memlock, clock, governor, huge pages, NUMA balancing. */
-export function systemFindings({ machine }: Subject): Finding[] {
+export function systemFindings({ machine, request }: Subject): Finding[] {
   const { system } = machine;
   const found: Finding[] = [];
   const uring = system.ioUring;
@@ -156,7 +156,7 @@ export function systemFindings({ machine }: Subject): Finding[] {
       ),
     );
   }
-  for (const device of storageOf(machine)) {
+  for (const device of storageOf(machine, request)) {
     if (!('kind' in device) || device.scheduler === null || device.scheduler === 'none') continue;
     found.push(
       finding(

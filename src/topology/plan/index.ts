@@ -12,7 +12,7 @@ import type { Plan, PlanRequest } from './types.js';
  */
 export function planFor(machine: Machine, request: PlanRequest = {}): Plan {
   const ports = portsToSteer(machine, request.nic);
-  const storage = storageOf(machine);
+  const storage = storageOf(machine, request);
   const { layout, threads } = placeAgents(machine, ports, storage, request);
   const agentCpus = cpuSet(threads.filter((thread) => thread.role !== 'control').map((thread) => thread.cpu));
   const agentCores = cpuSet(

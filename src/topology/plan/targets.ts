@@ -1,5 +1,6 @@
 import { TopologyError } from '../errors.js';
 import type { Disk, Machine, Nic, NvmeController } from '../machine.js';
+import type { PlanRequest } from './types.js';
 
 function listed(nics: readonly Nic[]): string {
   if (nics.length === 0) return 'this machine shows no network card';
@@ -36,10 +37,20 @@ export function portsToSteer(machine: Machine, wanted: string | undefined): Nic[
   return fastest === undefined ? [] : [fastest];
 }
 
-/** The controllers and disks at the bottom of the data directory. */
-export function storageOf(machine: Machine): (NvmeController | Disk)[] {
+/**
+ * The controllers and disks behind the data directory. Where the directory is not given, or what is behind it cannot be seen, an NVMe
+ * controller of the machine stands in, one beside the NIC first: it is what an operator would put the data on.
+ */
+export function storageOf(machine: Machine, request: PlanRequest): (NvmeController | Disk)[] {
   const names = new Set(machine.dataPath?.devices ?? []);
-  return [...machine.nvme, ...machine.disks].filter((device) => names.has(device.name));
+  const behind = [...machine.nvme, ...machine.disks].filter((device) => names.has(device.name));
+  const inMemory = /^(tmpfs|ramfs)$/.test(machine.dataPath?.fileSystem ?? '');
+  const known = request.dataDirGiven !== false ? behind.length > 0 || inMemory : behind.some(isNvme);
+  if (known || machine.nvme.length === 0) return behind;
+  const nicNode = request.nicNode ?? portsToSteer(machine, request.nic)[0]?.node ?? null;
+  const wantedNode = request.nvmeNode ?? nicNode;
+  const standIn = machine.nvme.find((device) => device.node === wantedNode) ?? machine.nvme[0];
+  return standIn === undefined ? behind : [standIn];
 }
 
 /** Whether a storage device is an NVMe controller. */

@@ -7,6 +7,8 @@ export type Role = 'network' | 'ingest' | 'io' | 'replication' | 'control';
 export interface PlanRequest {
   /** Interface name or PCI address; the interface of the default route unless told. */
   readonly nic?: string | undefined;
+  /** False where nobody said which directory holds the data, so that a better device than the one behind it may be meant. */
+  readonly dataDirGiven?: boolean | undefined;
   /** `numa.nic_node` and `numa.nvme_node`: they win over what the machine says. */
   readonly nicNode?: number | undefined;
   readonly nvmeNode?: number | undefined;
