@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lwp;
 pub mod memory;
 pub mod messages;
+pub mod network;
 pub mod node;
 pub mod queue;
 pub mod recovery;

@@ -189,6 +189,13 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// A pool without slabs.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            classes: Vec::new(),
+        }
+    }
     /// Takes a slab of at least `bytes`: of the smallest class that fits and has one. `None`: nothing free.
     pub fn take(&mut self, bytes: u32) -> Option<SlabId> {
         self.classes

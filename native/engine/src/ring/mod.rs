@@ -104,6 +104,17 @@ pub trait NetRing {
     fn shutdown(&mut self, socket: RawFd);
     /// Closes a socket that has no operation pending. No completion.
     fn close(&mut self, socket: RawFd);
+    /// Bytes that wait in the kernel for this socket. Asked only where slabs are scarce: one goes to who can fill it.
+    fn readable(&self, socket: RawFd) -> u32 {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: FIONREAD writes one int through the pointer.
+        let failed = unsafe { libc::ioctl(socket, libc::FIONREAD, &mut bytes) };
+        if failed == 0 {
+            bytes.max(0) as u32
+        } else {
+            0
+        }
+    }
     /// The bytes of a lent buffer, whole capacity.
     fn recv_buffer(&self, buffer: RecvBuffer) -> *const u8;
     /// Capacity of a shared receive buffer, bytes.
