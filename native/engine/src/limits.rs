@@ -134,8 +134,10 @@ impl Limits {
     }
 
     fn with_jumbo(&self, mut classes: Vec<SlabClass>) -> Vec<SlabClass> {
+        // With a small `max_frame` the regular classes hold every frame; the jumbo one still stands above them.
+        let above = classes.last().map_or(0, |class| class.bytes + BLOCK as u32);
         classes.push(SlabClass {
-            bytes: self.jumbo_bytes(),
+            bytes: self.jumbo_bytes().max(above),
             count: self.jumbo_slabs,
             lazy: true,
         });

@@ -118,7 +118,10 @@ impl NetworkAgent {
         let limits = config.limits;
         let count = limits.connections + TURNED_AWAY;
         let pool = std::mem::replace(&mut ends.frames, crate::memory::Pool::empty());
-        let places = Places::new(pool, &ends.slabs, limits.batch_size);
+        let regular = limits.frame_classes();
+        let regular = regular.iter().filter(|class| !class.lazy);
+        let largest = regular.map(|class| class.bytes).max().unwrap_or(0);
+        let places = Places::new(pool, &ends.slabs, largest);
         let response_slabs: u32 = limits.response_slabs.iter().sum::<u32>() + limits.jumbo_slabs;
         let owed = (limits.waiters + response_slabs) as usize;
         Self {
