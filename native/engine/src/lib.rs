@@ -4,6 +4,8 @@
 //! own, and that tests and the simulator drive by hand with a clock and a disk of their own.
 
 pub mod agent;
+#[cfg(any(test, feature = "sim"))]
+pub mod allocations;
 pub mod checksum;
 pub mod clock;
 pub mod counters;
@@ -26,5 +28,10 @@ pub mod runner;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod storage;
+pub mod system;
 pub mod topics;
 pub mod wake;
+
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: allocations::CountingAllocator = allocations::CountingAllocator;

@@ -171,6 +171,12 @@ impl CountersFile {
         self.inner.path.as_deref()
     }
 
+    /// Locks the values in memory; false where the system does not allow it.
+    #[must_use]
+    pub fn lock(&self) -> bool {
+        self.inner.region.lock()
+    }
+
     /// Registers a counter. `label` is `key=value` pairs with commas between, or empty.
     ///
     /// Panics when key and label are registered already, or the file is full: both are errors of start-up code.

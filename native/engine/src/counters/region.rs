@@ -7,6 +7,8 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 
+use crate::system::lock_memory;
+
 /// A mapping of fixed length. Everything in it is read and written through atomics, by any thread and process.
 pub(super) struct Region {
     at: NonNull<u8>,
@@ -79,6 +81,10 @@ impl Region {
         let at =
             NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
         Ok(Self { at, bytes })
+    }
+
+    pub(super) fn lock(&self) -> bool {
+        lock_memory(self.at.as_ptr(), self.bytes)
     }
 
     pub(super) fn bytes(&self) -> usize {

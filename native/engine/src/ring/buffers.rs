@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::types::BufRingEntry;
 
 use super::RecvBuffer;
+use crate::system::lock_memory;
 
 /// Anonymous memory, populated, page aligned.
 struct Pages {
@@ -74,6 +75,11 @@ impl RecvMemory {
                 .as_ptr()
                 .add(usize::from(buffer.0) * self.each as usize)
         }
+    }
+    /// Locks it; false where the system does not allow that.
+    pub(super) fn lock(&self) -> bool {
+        let pages = self.pages.as_ref();
+        pages.is_none_or(|pages| lock_memory(pages.at.as_ptr(), pages.bytes))
     }
     /// Leaves the memory mapped for good: the kernel may still write to it.
     pub(super) fn leak(&mut self) {

@@ -76,7 +76,8 @@ pub struct FileSlot(pub u32);
 
 /// Operations on sockets.
 pub trait NetRing {
-    /// Accepts until cancelled: one completion a connection, its descriptor as result.
+    /// Accepts until cancelled or until it fails (`-EMFILE`...: ask again later): one completion a connection, its
+    /// descriptor as result.
     fn accept(&mut self, listener: RawFd, token: Token);
     /// Receives into buffers of the shared pool: once, or until cancelled. `-ENOBUFS` ends it when the pool is empty.
     fn recv_shared(&mut self, socket: RawFd, multishot: bool, token: Token);

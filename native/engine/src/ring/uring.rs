@@ -118,6 +118,14 @@ impl UringRing {
                 RegisteredMemory::default()
             }
         };
+        // After the slabs, which matter more where the limit is low.
+        if !recv.lock() {
+            announcements.push(
+                "receive buffers are not locked in memory: works, but they can be paged out; raise the limit of locked \
+                 memory (LimitMEMLOCK, ulimit -l)"
+                    .into(),
+            );
+        }
         let spill = Vec::with_capacity(ring.params().cq_entries() as usize);
         let ring = Self {
             door,

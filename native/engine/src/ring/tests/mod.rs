@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::memory::{Pool, SlabClass, SlabTable, SlabTableBuilder};
 
+mod allocations;
 mod files;
 mod sockets;
 mod waiting;
