@@ -172,8 +172,9 @@ impl BatchHeader {
         let stored = u32_at(value, 4);
         let computed = crate::checksum::checksum(ChecksumKind::Crc32c, &value[8..]);
         if value[3] != MAGIC[3] {
-            // Only a header that is whole can claim to be newer; else a flipped bit would look like the future.
-            return Err(if stored == computed {
+            // Only a header that is whole can claim to be newer, and only with a digit: the checksum does not cover the
+            // magic, and most flipped bits in it make none.
+            return Err(if stored == computed && matches!(value[3], b'2'..=b'9') {
                 HeaderProblem::NewerVersion(value[3])
             } else {
                 HeaderProblem::NotAHeader

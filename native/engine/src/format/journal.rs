@@ -116,8 +116,10 @@ impl BlockHeader {
         if stored != computed {
             return Err(BlockProblem::Checksum { stored, computed });
         }
-        if bytes[3] != MAGIC[3] {
-            return Err(BlockProblem::NewerVersion(bytes[3]));
+        match bytes[3] {
+            b'1' => {}
+            version @ b'2'..=b'9' => return Err(BlockProblem::NewerVersion(version)),
+            _ => return Err(BlockProblem::NotABlock), // a flipped bit: the checksum does not cover the magic
         }
         Ok((header, stored))
     }

@@ -1,7 +1,47 @@
 //! From a data directory as it was left to the state that agents start from (design.md, section 8).
+//!
+//! `recover` can itself be interrupted anywhere: every step may be done again, what is cut is kept beside the file
+//! first, and names change only when what they name is durable. Start-up reads sealed segments by name alone, so its
+//! time follows their number, not their bytes.
+
+mod active;
+mod batches;
+mod blocks;
+mod catalogue;
+mod commits;
+mod damage;
+mod disk;
+mod error;
+mod index;
+mod journal;
+mod kept;
+mod lookahead;
+mod metadata;
+mod overlay;
+mod quarantine;
+mod segments;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod torn;
+mod unknown;
+mod verify;
+mod window;
+
+pub use commits::{read_checkpoint, write_checkpoint, CHECKPOINT};
+pub use error::RecoveryError;
+pub use index::{index_due, rebuild_index};
+pub use metadata::{
+    metadata_from_json, metadata_to_json, read_metadata, write_metadata, METADATA, METADATA_FORMAT,
+};
+pub use quarantine::{Quarantine, QUARANTINE};
+pub use verify::{verify_segment, IndexReport, Problem, SegmentReport, VerifyOptions};
 
 use crate::format::batch::SortKey;
-use crate::format::names::SegmentName;
+use crate::format::names::{SegmentName, JOURNAL_DIR, SEGMENTS_DIR};
+use crate::storage::Storage;
+use disk::Disk;
+use journal::Journal;
 
 /// When an ack leaves (design.md, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -111,4 +151,72 @@ pub struct Recovered {
     pub commits: Vec<CommittedOffset>,
     pub journal: JournalStart,
     pub findings: Vec<Finding>,
+}
+
+/// What recovery must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryOptions {
+    /// From node.json: topics with lower ids that are not there were deleted.
+    pub next_topic_id: u32,
+    pub node_id: u16,
+    /// Wall clock, ns since 1970.
+    pub now_ns: u64,
+    /// `journal.chunk_bytes`: chunks of another size are removed.
+    pub chunk_bytes: u64,
+    /// `index.every_bytes`.
+    pub index_every_bytes: u64,
+    /// Read everything, sealed segments too, and report what does not hold.
+    pub verify: bool,
+}
+
+/// Brings a data directory to rest and says where everything goes on. Blocks; nothing else uses the directory.
+///
+/// Afterwards the journal is obsolete: every batch of it that counts is in a flushed segment, every committed offset in
+/// the checkpoint. Interrupted, it is called again.
+///
+/// # Errors
+/// `Io` when the storage refuses, `NewerFormat` for what a newer version wrote, `Invalid` for files that say what they
+/// cannot say. Torn tails and damage are no errors but findings.
+pub fn recover(
+    storage: &dyn Storage,
+    options: &RecoveryOptions,
+) -> Result<Recovered, RecoveryError> {
+    let disk = Disk(storage);
+    let mut findings = Vec::new();
+    catalogue::prepare(disk)?;
+    let mut journal = Journal::read(disk, options.chunk_bytes, &mut findings)?;
+    let catalogue = catalogue::read_topics(disk, options, &mut findings)?;
+    let mut topics = Vec::with_capacity(catalogue.topics.len());
+    let mut laid = 0;
+    for metadata in catalogue.topics {
+        let topic =
+            topic::recover_topic(disk, metadata, options, &journal, &mut findings, &mut laid)?;
+        topics.push(topic);
+    }
+    if laid > 0 {
+        findings.push(Finding {
+            severity: Severity::Info,
+            code: "journal-replayed",
+            path: JOURNAL_DIR.to_owned(),
+            at: None,
+            detail: format!("{laid} batches came out of the journal into their segments"),
+        });
+    }
+    let alive = |id: u32, epoch: u32| {
+        topics
+            .binary_search_by_key(&id, |topic| topic.metadata.id)
+            .is_ok_and(|at| topics[at].metadata.epoch == epoch)
+    };
+    let deleted = |id: u32| id < options.next_topic_id && !catalogue.nameless;
+    unknown::keep_unknown(disk, &journal, alive, deleted, &mut findings)?;
+    disk.flush_dir(SEGMENTS_DIR)?;
+    disk.flush_dir(JOURNAL_DIR)?;
+    let commits = commits::recover_commits(disk, &journal.commits, alive, &mut findings)?;
+    journal.remove_misfits(&mut findings)?;
+    Ok(Recovered {
+        topics,
+        commits,
+        journal: journal.start,
+        findings,
+    })
 }
