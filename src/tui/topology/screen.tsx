@@ -1,0 +1,91 @@
+import { Box, renderToString, Text } from 'ink';
+import type { ReactElement } from 'react';
+import type { Finding } from '../../topology/findings/types.js';
+import type { GeneralFacts } from '../../topology/general.js';
+import type { Machine } from '../../topology/machine.js';
+import type { Plan } from '../../topology/plan/types.js';
+import { FindingsList } from './findings-list.js';
+import { NodeBox } from './node-box.js';
+import { PlanDiff } from './plan-diff.js';
+import { ThemeContext, useBorder, useStyle } from './theme.js';
+import { bytes, systemLine } from './words.js';
+
+export interface TopologyScreenProps {
+  readonly machine: Machine;
+  readonly plan: Plan;
+  readonly findings: readonly Finding[];
+  /** What systeminformation adds about the running machine; undefined for `--root`. */
+  readonly general?: GeneralFacts | undefined;
+}
+
+function Heading({
+  machine,
+  general,
+}: {
+  machine: Machine;
+  general: GeneralFacts | undefined;
+}): ReactElement {
+  const style = useStyle();
+  const { system } = machine;
+  const online = machine.cpus.filter((cpu) => cpu.online).length;
+  const off = machine.cpus.length - online;
+  const size = [
+    `${online} CPUs${off > 0 ? ` (${off} more offline)` : ''}`,
+    `${machine.nodes.length} node${machine.nodes.length === 1 ? '' : 's'}`,
+    system.memoryBytes === null ? 'memory unknown' : bytes(system.memoryBytes),
+  ];
+  const made = [general?.manufacturer, general?.model, general?.distribution].filter(
+    (text) => text !== null && text !== undefined,
+  );
+  return (
+    <Box flexDirection="column">
+      <Text>
+        <Text {...style({ bold: true })}>{system.hostname ?? 'this machine'}</Text> ·{' '}
+        {[system.cpuModel ?? system.arch ?? 'unknown CPU', ...size].join(' · ')}
+      </Text>
+      <Text {...style({ dimColor: true })}>
+        {[
+          `kernel ${system.kernel ?? 'unknown'}`,
+          ...made,
+          ...(system.container === null ? [] : [`container: ${system.container}`]),
+        ].join(' · ')}
+      </Text>
+      <Text {...style({ dimColor: true })}>{systemLine(system)}</Text>
+      {machine.dataPath !== null && machine.dataPath.devices.length > 0 && (
+        <Text {...style({ dimColor: true })}>
+          data {machine.dataPath.dir} on {machine.dataPath.fileSystem}: {machine.dataPath.layers.join(' > ')}
+        </Text>
+      )}
+    </Box>
+  );
+}
+
+/** The whole machine as boxes in boxes, as lstopo draws it, then findings, then the plan. */
+export function TopologyScreen({ machine, plan, findings, general }: TopologyScreenProps): ReactElement {
+  const border = useBorder();
+  return (
+    <Box flexDirection="column">
+      <Heading machine={machine} general={general} />
+      <Box borderStyle="round" flexDirection="column" {...border('gray')}>
+        {[...machine.nodes, undefined].map((node) => (
+          <NodeBox key={node?.id ?? 'unknown'} machine={machine} plan={plan} node={node} />
+        ))}
+      </Box>
+      <FindingsList findings={findings} />
+      <PlanDiff plan={plan} />
+    </Box>
+  );
+}
+
+/** Draws the screen as text, `columns` wide; without `colour` it holds no escape sequence. */
+export function drawTopology(
+  props: TopologyScreenProps,
+  options: { columns: number; colour: boolean },
+): string {
+  return renderToString(
+    <ThemeContext value={{ colour: options.colour }}>
+      <TopologyScreen {...props} />
+    </ThemeContext>,
+    { columns: options.columns },
+  );
+}
