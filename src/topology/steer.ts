@@ -33,12 +33,17 @@ export function previewApply(request: SurveyRequest): Steered {
   return { ...found, applied };
 }
 
-/** Surveys and applies under the machine's lock. Raises NEEDS_ROOT, BUSY and what applyPlan raises; `signal` rolls back. */
-export async function apply(request: SurveyRequest, signal: AbortSignal): Promise<Steered> {
+/** Surveys, shows, and applies just that under the machine's lock. Raises NEEDS_ROOT, BUSY and what applyPlan raises; `signal` rolls back. */
+export async function apply(
+  request: SurveyRequest,
+  signal: AbortSignal,
+  show: (found: Survey) => void = () => {},
+): Promise<Steered> {
   requireRoot(request.root, '--apply');
   const release = await lockRoot(requireMachine(request.root));
   try {
     const found = survey(request);
+    show(found);
     const applied = await applyPlan({
       root: request.root,
       plan: found.plan,

@@ -47,7 +47,7 @@ export function deviceWords(device: Nic | NvmeController | Disk): { kind: string
     const over = device.kind === 'port' ? place : `over ${device.ports.join(', ')}`;
     const queues =
       device.rxQueues === device.txQueues
-        ? `${device.rxQueues} queues`
+        ? `${device.rxQueues} queue${device.rxQueues === 1 ? '' : 's'}`
         : `${device.rxQueues} rx, ${device.txQueues} tx queues`;
     return {
       kind: device.kind === 'port' ? 'NIC' : device.kind,
