@@ -18,7 +18,7 @@ for (const [path, fact] of tree.facts) {
   mkdirSync(fact.kind === 'dir' ? target : dirname(target), { recursive: true });
   if (fact.kind === 'file') {
     // Routes hold addresses: only what tells the default route is kept.
-    const text = path === 'proc/net/route' ? withoutAddresses(fact.text) : fact.text;
+    const text = /\/net\/route$/.test(path) ? withoutAddresses(fact.text) : fact.text;
     writeFileSync(target, text, 'latin1');
     files += 1;
   } else if (fact.kind === 'link') {
