@@ -26,6 +26,8 @@ export class LanceError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   readonly exitCode: ExitCode;
+  /** What was done before it failed; `--json` prints it beside the error. */
+  data: Readonly<Record<string, unknown>> = {};
 
   constructor(message: string, options: LanceErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -6,6 +6,7 @@ export interface ErrorReport {
   message: string;
   hint: string | undefined;
   exitCode: number;
+  data?: Readonly<Record<string, unknown>>;
 }
 
 /** Writes `error` where it belongs (JSON on stdout with `--json`, a sentence on stderr without) and returns the exit code. */
@@ -15,8 +16,10 @@ export function report(error: unknown, argv: readonly string[]): number {
   const end = argv.indexOf('--');
   const flags = end < 0 ? argv : argv.slice(0, end);
   if (flags.includes('--json')) {
-    const { code, message, hint } = known;
-    process.stdout.write(`${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) } })}\n`);
+    const { code, message, hint, data } = known;
+    process.stdout.write(
+      `${JSON.stringify({ error: { code, message, ...(hint ? { hint } : {}) }, ...data })}\n`,
+    );
   } else {
     process.stderr.write(`${bold('Error:')} ${known.message}\n${known.hint ? `${known.hint}\n` : ''}`);
   }
@@ -27,8 +30,8 @@ export function report(error: unknown, argv: readonly string[]): number {
 /** The words for `error`; undefined for an exit that has nothing left to say (`this.exit()` of oclif). */
 export function describeError(error: unknown, argv: readonly string[]): ErrorReport | undefined {
   if (error instanceof LanceError) {
-    const { code, message, hint, exitCode } = error;
-    return { code, message, hint, exitCode };
+    const { code, message, hint, exitCode, data } = error;
+    return { code, message, hint, exitCode, data };
   }
   if (!(error instanceof Error)) {
     return { code: 'INTERNAL', message: String(error), hint: undefined, exitCode: ExitCode.failed };
@@ -57,18 +60,20 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
       exitCode: ExitCode.usage,
     };
   }
-  const words = argv.slice(0, firstFlag(argv)).slice(0, 2).join(' ');
+  const command = commandOf(error)?.replaceAll(':', ' ');
+  const plain = strip(message).replace(/^The following errors? occurred:\s*/, '');
   return {
     code: 'USAGE',
-    message: sentence(strip(message).replace(/\s*\n\s*/g, ' ')),
-    hint: `See \`lance ${words ? `${words} ` : ''}--help\`.`,
+    message: sentence(plain.replace(/\s*\n\s*/g, ' ')),
+    hint: `See \`lance ${command ? `${command} ` : ''}--help\`.`,
     exitCode: ExitCode.usage,
   };
 }
 
-function firstFlag(argv: readonly string[]): number {
-  const at = argv.findIndex((word) => word.startsWith('-'));
-  return at < 0 ? argv.length : at;
+/** The id of the command whose flags or arguments oclif was reading when it raised `error`. */
+function commandOf(error: Error): string | undefined {
+  const { parse } = error as { parse?: { input?: { context?: { id?: string } } } };
+  return parse?.input?.context?.id;
 }
 
 function exitCodeOf(error: unknown): number {

@@ -1,4 +1,4 @@
-import { encodePrefix, RECORD_HEADER_BYTES, type RecordInput, RecordType } from '../protocol/index.js';
+import { encodePrefix, RECORD_HEADER_BYTES, type RecordInput } from '../protocol/index.js';
 
 /** How a batch ended, for whoever put records into it. */
 export interface Delivery {
@@ -56,11 +56,11 @@ export class BatchBuilder {
     return this.advance(prefix.length + record.value.length);
   }
 
-  /** As `append`, for a raw record whose value is `source[start, end)`, without making an object for it. */
-  appendRaw(source: Buffer, start: number, end: number): number {
+  /** As `append`, for a record of `type` whose value is `source[start, end)`, without making an object for it. */
+  appendSlice(source: Buffer, start: number, end: number, type: number): number {
     const length = end - start;
     this.reserve(RECORD_HEADER_BYTES + length);
-    this.buffer[this.used] = RecordType.raw;
+    this.buffer[this.used] = type;
     this.buffer.writeUInt32LE(length, this.used + 1);
     source.copy(this.buffer, this.used + RECORD_HEADER_BYTES, start, end);
     return this.advance(RECORD_HEADER_BYTES + length);

@@ -24,7 +24,7 @@ export interface ConsumerOptions extends ConnectionOptions {
   consumer?: bigint | undefined;
   /** Wait for more at the end (unless told `false`: stop at the end as it is when reading starts). */
   follow?: boolean | undefined;
-  /** Most bytes asked for at once; 1 MiB unless told. */
+  /** Most bytes asked for at once; a little less than 1 MiB unless told, so that the answer fits a buffer of that size. */
   maxBytes?: number | undefined;
   /** Ends the reading. */
   signal?: AbortSignal | undefined;
@@ -65,6 +65,7 @@ interface Fetched {
   data: Buffer;
 }
 
+const DEFAULT_MAX_BYTES = 1024 * 1024 - 4096;
 const MAX_WAIT_MS = 5_000;
 const RECONNECT_PAUSE_MS = 200;
 
@@ -172,7 +173,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
 
   /** An error is a value here: the fetch ahead may fail while nobody waits for it yet. */
   private fetch(code: number, answer: number, offset: number): Promise<Fetched | Error> {
-    const { maxBytes = 1024 * 1024, timeout = DEFAULT_TIMEOUT } = this.options;
+    const { maxBytes = DEFAULT_MAX_BYTES, timeout = DEFAULT_TIMEOUT } = this.options;
     const request = FetchWaitRequest.encode({
       topic: this.topicId,
       offset: BigInt(offset),

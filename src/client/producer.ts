@@ -5,6 +5,7 @@ import {
   isRetryable,
   RECORD_HEADER_BYTES,
   type RecordInput,
+  RecordType,
 } from '../protocol/index.js';
 import { Admin } from './admin.js';
 import { BatchBuilder, type PendingBatch } from './batch-builder.js';
@@ -47,7 +48,7 @@ export interface ProducerRecord {
 /** What a Producer has done so far. */
 export interface ProducerStats {
   records: number;
-  /** Of values and TLV headers. */
+  /** Of the records' values. */
   bytes: number;
   batches: number;
   /** Records that the node has acknowledged. */
@@ -73,6 +74,8 @@ export class Producer {
   private again: PendingBatch[] = [];
   private buffered = 0;
   private timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  /** The batch under construction has waited long enough: it goes as soon as there is room, and grows until then. */
+  private overdue = false;
   private pumping = false;
   private pumpAgain = false;
   private wake: (() => void)[] = [];
@@ -116,13 +119,13 @@ export class Producer {
       (input.key ? input.key.length + 2 : 0) +
       (input.timestampNs ? 8 : 0);
     this.makeRoom(size);
-    return this.added(this.builder.append(input));
+    return this.added(this.builder.append(input), input.value.length);
   }
 
-  /** As `send`, for a raw record whose value is `source[start, end)`; the bytes are copied before it returns. */
-  sendRaw(source: Buffer, start = 0, end = source.length): Promise<void> {
+  /** As `send`, for a record of `type` whose value is `source[start, end)`; the bytes are copied before it returns. */
+  sendSlice(source: Buffer, start: number, end: number, type: number = RecordType.raw): Promise<void> {
     this.makeRoom(RECORD_HEADER_BYTES + end - start);
-    return this.added(this.builder.appendRaw(source, start, end));
+    return this.added(this.builder.appendSlice(source, start, end, type), end - start);
   }
 
   /** Resolves when more can be sent without memory growing past `maxBufferedBytes`. Throws the first failure. */
@@ -155,9 +158,9 @@ export class Producer {
     if (!this.builder.fits(size)) this.closeBatch();
   }
 
-  private added(size: number): Promise<void> {
+  private added(size: number, valueBytes: number): Promise<void> {
     this.stats.records += 1;
-    this.stats.bytes += size;
+    this.stats.bytes += valueBytes;
     this.buffered += size;
     const { delivery } = this.builder;
     if (this.builder.bytes >= this.batchBytes) this.closeBatch();
@@ -166,10 +169,14 @@ export class Producer {
   }
 
   private linger(): void {
-    if (this.timer) return;
-    const close = () => this.closeBatch();
+    if (this.timer || this.overdue) return;
     const { lingerMs = 0 } = this.options;
-    this.timer = lingerMs > 0 ? setTimeout(close, lingerMs) : setImmediate(close);
+    const due = () => {
+      this.timer = undefined;
+      this.overdue = true;
+      void this.pump();
+    };
+    this.timer = lingerMs > 0 ? setTimeout(due, lingerMs) : setImmediate(due);
   }
 
   private closeBatch(): void {
@@ -178,6 +185,7 @@ export class Producer {
       clearImmediate(this.timer as NodeJS.Immediate);
       this.timer = undefined;
     }
+    this.overdue = false;
     if (this.builder.records === 0) return;
     this.queue.push(this.builder.take());
     this.stats.batches += 1;
@@ -212,7 +220,9 @@ export class Producer {
       this.queue.unshift(...this.again.splice(0));
       await sleep(RETRY_PAUSE_MS);
     }
-    if (this.queue.length === 0 || this.underWay.size >= this.window.current) return false;
+    if (this.underWay.size >= this.window.current) return false;
+    if (this.queue.length === 0 && this.overdue) this.closeBatch();
+    if (this.queue.length === 0) return false;
     if (this.connection.isClosed) await this.reconnect();
     await this.connection.writable();
     return this.queue.length > 0;
