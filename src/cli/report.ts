@@ -30,8 +30,8 @@ export function report(error: unknown, argv: readonly string[]): number {
 /** The words for `error`; undefined for an exit that has nothing left to say (`this.exit()` of oclif). */
 export function describeError(error: unknown, argv: readonly string[]): ErrorReport | undefined {
   if (error instanceof LanceError) {
-    const { code, message, hint, exitCode, data } = error;
-    return { code, message, hint, exitCode, data };
+    const { code, hint, exitCode, data } = error;
+    return { code, message: withoutOclif(error.message), hint, exitCode, data };
   }
   if (!(error instanceof Error)) {
     return { code: 'INTERNAL', message: String(error), hint: undefined, exitCode: ExitCode.failed };
@@ -48,7 +48,7 @@ export function describeError(error: unknown, argv: readonly string[]): ErrorRep
 
 /** oclif's own errors are all about how the command was called: a flag, an argument, an unknown command. */
 function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
-  const message = error.message.replace(/\n?See more help with --help\s*$/, '').trim();
+  const message = withoutOclif(error.message);
   if (/^Run .* for a list of available commands/.test(strip(message))) {
     return {
       code: 'UNKNOWN_COMMAND',
@@ -68,6 +68,14 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
     hint: `See \`lance ${command ? `${command} ` : ''}--help\`.`,
     exitCode: ExitCode.usage,
   };
+}
+
+/** A message without what oclif wraps around it while it reads flags. */
+function withoutOclif(message: string): string {
+  return message
+    .replace(/^Parsing --\S+\s+/, '')
+    .replace(/\n?See more help with --help\s*$/, '')
+    .trim();
 }
 
 /** The id of the command whose flags or arguments oclif was reading when it raised `error`. */
