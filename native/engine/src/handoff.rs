@@ -107,6 +107,8 @@ pub struct Shared {
     pub draining: AtomicBool,
     /// The ingest agent waits for a slab: Io recycles what it can. Written by Ingest.
     pub starved: AtomicBool,
+    /// The table of unsealed segments has room only for first ones: no rotation. Written by Io.
+    pub rotation_paused: AtomicBool,
     /// Journal alone cannot take anything more: writes are refused. Written by Io.
     pub journal_failed: AtomicBool,
 }
@@ -122,6 +124,7 @@ impl Shared {
             refuse_writes: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             starved: AtomicBool::new(false),
+            rotation_paused: AtomicBool::new(false),
             journal_failed: AtomicBool::new(false),
         }
     }

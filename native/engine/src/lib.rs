@@ -14,8 +14,12 @@ pub mod format;
 pub mod handoff;
 pub mod idle;
 pub mod ingest;
+
+pub mod io;
+pub mod keeper;
 pub mod layout;
 pub mod limits;
+pub mod list;
 pub mod lwp;
 pub mod memory;
 pub mod messages;

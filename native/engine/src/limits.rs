@@ -85,7 +85,7 @@ impl Default for Limits {
             // 0.5 + 1 + 1 + 2 MiB
             response_slabs: [32, 16, 4, 2],
             read_slabs: 8,
-            journal_buffers: 2,
+            journal_buffers: 1,
             jumbo_slabs: 16,
             batch_size: 256 * 1024,
         }
@@ -127,10 +127,36 @@ impl Limits {
     pub fn read_classes(&self) -> Vec<SlabClass> {
         self.with_jumbo(regular(&[262_144], &[self.read_slabs]))
     }
-    /// Classes of the pool of journal write buffers.
+    /// Classes of the pool of the journal: write buffers, and blocks for reading the end of a segment.
     #[must_use]
     pub fn journal_classes(&self) -> Vec<SlabClass> {
-        regular(&[1 << 20], &[self.journal_buffers])
+        regular(&[BLOCK as u32, 1 << 20], &[32, self.journal_buffers])
+    }
+    /// Segments that are not sealed, at once: each topic's first one always fits, rotation pauses before that ends.
+    #[must_use]
+    pub fn open_segments(&self) -> u32 {
+        self.topics * 2 + 1024
+    }
+    /// Slots of the ring's file table for journal chunks.
+    #[must_use]
+    pub const fn chunk_files(&self) -> u32 {
+        8
+    }
+    /// Slots for active segments. Files that rest are closed when more are needed.
+    #[must_use]
+    pub fn segment_files(&self) -> std::ops::Range<u32> {
+        self.chunk_files()..self.chunk_files() + self.topics.min(4096) + 16
+    }
+    /// Slots for files that are read.
+    #[must_use]
+    pub fn reader_files(&self) -> std::ops::Range<u32> {
+        let from = self.segment_files().end;
+        from..from + 96
+    }
+    /// Slots of the whole table.
+    #[must_use]
+    pub fn file_slots(&self) -> u32 {
+        self.reader_files().end
     }
 
     fn with_jumbo(&self, mut classes: Vec<SlabClass>) -> Vec<SlabClass> {

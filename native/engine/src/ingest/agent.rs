@@ -302,6 +302,7 @@ impl IngestAgent {
             segment.end > 0
                 && (segment.end + len > self.config.segment_max_bytes || old)
                 && self.shared.unsealed(slot) < UNSEALED
+                && !self.shared.rotation_paused.load(Ordering::Relaxed)
         });
         if full {
             if topic.slab.is_some() {

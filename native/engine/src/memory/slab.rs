@@ -203,6 +203,14 @@ impl Pool {
             .filter(|class| class.bytes >= bytes)
             .find_map(|class| class.free.pop())
     }
+    /// Takes a slab of exactly `bytes`.
+    pub fn take_exact(&mut self, bytes: u32) -> Option<SlabId> {
+        self.classes
+            .iter_mut()
+            .find(|class| class.bytes == bytes)?
+            .free
+            .pop()
+    }
     /// Takes a slab of at least `bytes` that is not lazy.
     pub fn take_eager(&mut self, bytes: u32) -> Option<SlabId> {
         self.classes

@@ -41,6 +41,14 @@ impl RecoveryError {
             Self::Invalid { .. } => "data-dir-invalid",
         }
     }
+    /// The system's error number; EIO for what is no error of the system.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        match self {
+            Self::Io { source, .. } => source.raw_os_error().unwrap_or(libc::EIO),
+            Self::NewerFormat { .. } | Self::Invalid { .. } => libc::EIO,
+        }
+    }
     /// What an operator can do.
     #[must_use]
     pub fn hint(&self) -> &'static str {

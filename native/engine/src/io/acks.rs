@@ -1,0 +1,248 @@
+//! Watermarks: what is accepted and durable, and so acknowledged, readable and indexed.
+
+use super::agent::IoAgent;
+use super::topic::End;
+use crate::format::batch::SortKey;
+use crate::format::index::IndexEntry;
+use crate::keeper::{Job, SegmentRef};
+use crate::messages::FromIo;
+use crate::recovery::{index_due, Durability};
+use crate::topics::TopicSlot;
+
+/// An index entry of a batch that is not durable yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PendingEntry {
+    /// Log position of the batch's end.
+    pub end: u64,
+    pub segment: SegmentRef,
+    pub position: u64,
+    pub base: End,
+    pub key: SortKey,
+}
+
+impl IoAgent {
+    /// Moves the watermarks over what segments and journal have without a gap.
+    pub(super) fn refresh(&mut self, slot: TopicSlot) {
+        let flushed_blocks = self.journal.flushed_sequence();
+        let topic = &mut self.topics[slot.index()];
+        let (mut accepted, mut durable) = (topic.accepted, topic.durable);
+        // Twice: a segment may start where the journal's run ends.
+        for _ in 0..2 {
+            let mut next = topic.first_segment;
+            while let Some(at) = next {
+                let segment = &self.segments[at];
+                if accepted >= segment.log_base {
+                    accepted = accepted.max(segment.log(segment.accepted));
+                }
+                if durable >= segment.log_base {
+                    durable = durable.max(segment.log(segment.flushed));
+                }
+                next = segment.next;
+            }
+            if accepted >= topic.journal.from {
+                accepted = accepted.max(topic.journal.to);
+            }
+            if durable >= topic.journal.from && topic.journal.sequence <= flushed_blocks {
+                durable = durable.max(topic.journal.to);
+            }
+        }
+        assert!(
+            durable <= topic.appended && accepted <= topic.appended,
+            "nothing is durable before it is there"
+        );
+        topic.durable = durable;
+        topic.accepted = accepted.max(durable);
+    }
+
+    /// Hands on what the watermarks allow: readable batches, acks, index entries.
+    pub(super) fn deliver(&mut self, slot: TopicSlot, now_ns: u64) {
+        let level = self.topics[slot.index()].level();
+        let before = self.topics[slot.index()].readable.offset;
+        while let Some(&batch) = self
+            .batches
+            .front(&self.topics[slot.index()].batches)
+            .filter(|b| b.end <= level)
+        {
+            let topic = &mut self.topics[slot.index()];
+            self.batches.pop(&mut topic.batches);
+            topic.readable = batch.next;
+            topic.readable_log = batch.end;
+            let segment = &mut self.segments[batch.segment];
+            let end = batch.position + u64::from(batch.len);
+            if index_due(
+                segment.indexed,
+                batch.position,
+                end,
+                self.config.index_every_bytes,
+            ) {
+                let entry = PendingEntry {
+                    end: batch.end,
+                    segment: batch.segment,
+                    position: batch.position,
+                    base: batch.base,
+                    key: SortKey {
+                        timestamp_ns: batch.timestamp_ns,
+                        node_actor_sequence: batch.node_actor_sequence,
+                    },
+                };
+                segment.indexed = Some(batch.position);
+                segment.whole_index &= self.entries.push(&mut topic.entries, entry);
+            }
+        }
+        if self.topics[slot.index()].readable.offset > before {
+            self.reader.advanced(slot);
+        }
+        self.acknowledge(slot, level, now_ns);
+        self.index(slot);
+        self.state_durable(slot);
+    }
+
+    fn acknowledge(&mut self, slot: TopicSlot, level: u64, now_ns: u64) {
+        let topic = &mut self.topics[slot.index()];
+        while let Some(&frame) = self
+            .frames
+            .front(&topic.frames)
+            .filter(|frame| frame.end <= level)
+        {
+            if self
+                .ends
+                .to_network
+                .push(FromIo::Acked(frame.ticket))
+                .is_err()
+            {
+                self.ready.add(slot.0);
+                return;
+            }
+            self.frames.pop(&mut topic.frames);
+            self.acked = true;
+            if frame.submitted_ns > 0 {
+                self.counters
+                    .enqueue_submit
+                    .record(frame.submitted_ns.saturating_sub(frame.enqueued_ns));
+                self.counters
+                    .submit_complete
+                    .record(now_ns.saturating_sub(frame.submitted_ns));
+            }
+        }
+    }
+
+    /// Index entries count only what is durable.
+    fn index(&mut self, slot: TopicSlot) {
+        let durable = self.topics[slot.index()].durable;
+        while let Some(&entry) = self
+            .entries
+            .front(&self.topics[slot.index()].entries)
+            .filter(|e| e.end <= durable)
+        {
+            self.entries.pop(&mut self.topics[slot.index()].entries);
+            let job = Job::Index {
+                slot,
+                name: self.segments[entry.segment].name,
+                entry: IndexEntry {
+                    key: entry.key,
+                    base_offset: entry.base.offset,
+                    base_record: entry.base.record,
+                    position: entry.position,
+                },
+            };
+            if !self.tell_keeper(job) {
+                // The keeper makes the index anew when it seals the segment.
+                self.segments[entry.segment].whole_index = false;
+            }
+        }
+    }
+
+    fn state_durable(&mut self, slot: TopicSlot) {
+        let topic = &mut self.topics[slot.index()];
+        let reached = match topic.durability {
+            _ if topic.durable >= topic.readable_log => topic.readable.offset,
+            Durability::Durable => topic.readable.offset,
+            Durability::Written if topic.mark.0 > 0 && topic.durable >= topic.mark.0 => {
+                topic.mark.1
+            }
+            Durability::Written => return,
+        };
+        if topic.mark.0 > 0 && topic.durable >= topic.mark.0 {
+            topic.mark = (0, 0);
+        }
+        if reached > topic.durable_offset {
+            topic.durable_offset = reached;
+            self.shared.set_durable_offset(slot, reached);
+            self.unstated.add(slot.0);
+        }
+        if topic.durable == topic.accepted {
+            topic.flush_wanted = false;
+        } else {
+            self.unflushed.add(slot.0);
+        }
+    }
+
+    /// A flush is submitted now: what is readable already becomes durable with it.
+    pub(super) fn mark_flush(&mut self, slot: TopicSlot) {
+        let topic = &mut self.topics[slot.index()];
+        if topic.mark.0 == 0 {
+            topic.mark = (topic.readable_log, topic.readable.offset);
+        }
+    }
+
+    /// A write that covers everything of the topic below a log position was submitted.
+    pub(super) fn mark_submitted(&mut self, slot: TopicSlot, covered: u64, now_ns: u64) {
+        let frames = self.topics[slot.index()].frames;
+        self.frames.for_each_mut(&frames, |frame| {
+            if frame.end <= covered && frame.submitted_ns == 0 {
+                frame.submitted_ns = now_ns;
+            }
+            frame.end <= covered
+        });
+    }
+
+    /// Slabs whose bytes are all on stable storage in their segment are kept for readers only.
+    pub(super) fn clean(&mut self, slot: TopicSlot) {
+        let topic = &self.topics[slot.index()];
+        let mut next = topic.first_slab;
+        while let Some(slab) = next {
+            let held = self.slabs[slab];
+            next = held.next;
+            if held.clean {
+                continue;
+            }
+            let flushed = self.segments[held.segment].flushed >= held.end;
+            if !held.closed || !flushed || held.filling {
+                return;
+            }
+            if topic.write_slab == Some(slab)
+                && held.next.is_none()
+                && self.segments[held.segment].end.is_none()
+            {
+                // Written to its end and padded; the next slab starts in its last block.
+                self.topics[slot.index()].write_slab = None;
+                self.slabs.mark_clean(slab);
+                return;
+            }
+            if topic.write_slab == Some(slab) {
+                return;
+            }
+            self.slabs.mark_clean(slab);
+        }
+    }
+
+    /// Gives the oldest clean slab back. False: none is clean.
+    pub(super) fn evict(&mut self) -> bool {
+        let Some(slab) = self.slabs.pop_clean() else {
+            return false;
+        };
+        let held = self.slabs.release(slab);
+        let topic = &mut self.topics[held.slot.index()];
+        assert_eq!(
+            topic.first_slab,
+            Some(slab),
+            "a topic's slabs become clean in order"
+        );
+        topic.first_slab = held.next;
+        if topic.last_slab == Some(slab) {
+            topic.last_slab = None;
+        }
+        self.give_back(slab);
+        true
+    }
+}

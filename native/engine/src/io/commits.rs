@@ -1,0 +1,347 @@
+//! Committed offsets: journaled, acknowledged when that is durable, checkpointed before a chunk is used again.
+
+use std::collections::VecDeque;
+
+use super::agent::IoAgent;
+use super::journal::Block;
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::format::journal::Entry;
+use crate::keeper::Job;
+use crate::limits::Limits;
+use crate::messages::{FromIo, RequestId};
+use crate::node::Commit;
+use crate::recovery::CommittedOffset;
+use crate::topics::TopicSlot;
+
+/// A commit that is not durable yet.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    request: RequestId,
+    commit: CommittedOffset,
+    journaled: bool,
+}
+
+/// All committed offsets of a node.
+pub struct Commits {
+    /// Open addressing over `(topic, consumer)`; linear probing, at most half full.
+    table: Vec<Option<CommittedOffset>>,
+    used: u32,
+    capacity: u32,
+    per_topic: u32,
+    ttl_s: u64,
+    waiting: VecDeque<Waiting>,
+    /// Of `waiting`, how many are in the block being written.
+    in_block: usize,
+    /// Goes to the keeper and comes back.
+    memory: Option<Vec<CommittedOffset>>,
+    /// A checkpoint has everything of generations below this, once it is saved.
+    checkpoint: u64,
+    /// A checkpoint is due.
+    due: bool,
+}
+
+impl Commits {
+    /// An empty table; all its memory is allocated here.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        let size = (limits.commits.max(8) * 2).next_power_of_two();
+        Self {
+            table: vec![None; size as usize],
+            used: 0,
+            capacity: limits.commits,
+            per_topic: limits.commits_per_topic,
+            ttl_s: limits.commit_ttl_ns / 1_000_000_000,
+            waiting: VecDeque::with_capacity(limits.commits as usize),
+            in_block: 0,
+            memory: Some(Vec::with_capacity(limits.commits as usize)),
+            checkpoint: 0,
+            due: false,
+        }
+    }
+    /// Commits that no block has yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.waiting.len() - self.in_block
+    }
+    /// Whether every commit is answered.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.waiting.is_empty() && self.memory.is_some() && !self.due
+    }
+    /// The committed offset of a consumer, if it has not expired.
+    #[must_use]
+    pub fn find(&self, topic: u32, consumer: u64, now_s: u64) -> Option<CommittedOffset> {
+        let at = self.place(topic, consumer).ok()?;
+        self.table[at].filter(|commit| !self.expired(commit, now_s))
+    }
+    /// Sets a committed offset. False: no room.
+    pub fn set(&mut self, commit: CommittedOffset) -> bool {
+        match self.place(commit.topic, commit.consumer) {
+            Ok(at) => self.table[at] = Some(commit),
+            Err(at) => {
+                if self.used == self.capacity {
+                    return false;
+                }
+                self.used += 1;
+                self.table[at] = Some(commit);
+            }
+        }
+        true
+    }
+    /// Those of a topic that have not expired.
+    pub fn of(&self, topic: u32, now_s: u64) -> impl Iterator<Item = &CommittedOffset> + '_ {
+        self.table
+            .iter()
+            .flatten()
+            .filter(move |commit| commit.topic == topic && !self.expired(commit, now_s))
+    }
+    /// Forgets the expired ones and those for which `keep` is false.
+    pub fn sweep(&mut self, now_s: u64, keep: impl Fn(&CommittedOffset) -> bool) {
+        let mut at = 0;
+        while at < self.table.len() {
+            match self.table[at] {
+                Some(commit) if self.expired(&commit, now_s) || !keep(&commit) => self.remove(at),
+                _ => at += 1,
+            }
+        }
+    }
+
+    fn expired(&self, commit: &CommittedOffset, now_s: u64) -> bool {
+        self.ttl_s > 0 && now_s.saturating_sub(commit.at_s) > self.ttl_s
+    }
+    fn home(&self, topic: u32, consumer: u64) -> usize {
+        let hash = (consumer ^ u64::from(topic) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (hash >> 20) as usize & (self.table.len() - 1)
+    }
+    fn place(&self, topic: u32, consumer: u64) -> Result<usize, usize> {
+        let mut at = self.home(topic, consumer);
+        loop {
+            match &self.table[at] {
+                None => return Err(at),
+                Some(commit) if commit.topic == topic && commit.consumer == consumer => {
+                    return Ok(at)
+                }
+                Some(_) => at = (at + 1) & (self.table.len() - 1),
+            }
+        }
+    }
+    fn remove(&mut self, at: usize) {
+        let mask = self.table.len() - 1;
+        let mut hole = at;
+        let mut next = (at + 1) & mask;
+        while let Some(commit) = self.table[next] {
+            let home = self.home(commit.topic, commit.consumer);
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.table[hole] = Some(commit);
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.table[hole] = None;
+        self.used -= 1;
+    }
+}
+
+impl IoAgent {
+    /// Takes a commit; it is answered when it is durable.
+    pub(super) fn commit(
+        &mut self,
+        request: RequestId,
+        topic: u32,
+        consumer: u64,
+        offset: u64,
+        now_s: u64,
+    ) {
+        let slot = match self.map.find(topic) {
+            Ok(slot) => slot,
+            Err(refusal) => return self.refuse(request, refusal),
+        };
+        let commit = CommittedOffset {
+            topic,
+            epoch: self.topics[slot.index()].epoch,
+            consumer,
+            offset,
+            at_s: now_s,
+        };
+        let full = self.commits.place(topic, consumer).is_err()
+            && (self.commits.used == self.commits.capacity
+                || self.commits.of(topic, now_s).count() >= self.commits.per_topic as usize);
+        if full || self.commits.waiting.len() == self.commits.waiting.capacity() {
+            let bound = u64::from(self.commits.per_topic);
+            let code = ErrorCode::RateLimited;
+            return self.refuse(
+                request,
+                Refusal {
+                    code,
+                    reason: Reason::TooManyConsumers,
+                    value: consumer,
+                    bound,
+                },
+            );
+        }
+        if self
+            .shared
+            .journal_failed
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            return self.refuse(request, self.storage_refusal(slot));
+        }
+        self.commits.waiting.push_back(Waiting {
+            request,
+            commit,
+            journaled: false,
+        });
+    }
+
+    pub(super) fn committed(&mut self, request: RequestId, topic: u32, consumer: u64, now_s: u64) {
+        if let Err(refusal) = self.map.find(topic) {
+            return self.refuse(request, refusal);
+        }
+        match self.commits.find(topic, consumer, now_s) {
+            Some(commit) => {
+                self.answer(FromIo::Committed {
+                    request,
+                    consumer,
+                    offset: commit.offset,
+                });
+            }
+            None => {
+                let refusal = Refusal {
+                    code: ErrorCode::ConsumerNotFound,
+                    reason: Reason::ConsumerUnknown,
+                    value: consumer,
+                    bound: 0,
+                };
+                self.refuse(request, refusal);
+            }
+        }
+    }
+
+    /// Puts waiting commits into a block.
+    pub(super) fn compose_commits(&mut self, block: &mut Block) {
+        for waiting in self.commits.waiting.iter_mut().skip(self.commits.in_block) {
+            let CommittedOffset {
+                topic,
+                epoch,
+                consumer,
+                offset,
+                at_s,
+            } = waiting.commit;
+            if !block.put(&Entry::Commit {
+                topic,
+                epoch,
+                consumer,
+                offset,
+                at_s,
+            }) {
+                break;
+            }
+            waiting.journaled = true;
+            self.commits.in_block += 1;
+            block.durable = true;
+        }
+        if self.commits.in_block > 0 {
+            self.journal.chunks.hold_commits();
+        }
+    }
+
+    /// The block being written is durable: its commits count, and are answered.
+    pub(super) fn commits_durable(&mut self) {
+        for _ in 0..std::mem::take(&mut self.commits.in_block) {
+            let Some(waiting) = self.commits.waiting.pop_front() else {
+                break;
+            };
+            assert!(waiting.journaled);
+            let CommittedOffset {
+                consumer, offset, ..
+            } = waiting.commit;
+            if self.map.find(waiting.commit.topic).is_ok() {
+                let room = self.commits.set(waiting.commit);
+                debug_assert!(room, "room was looked for when it came");
+            }
+            self.counters.commits.inc();
+            self.answer(FromIo::Committed {
+                request: waiting.request,
+                consumer,
+                offset,
+            });
+        }
+    }
+
+    pub(super) fn commits_failed(&mut self) {
+        self.commits.in_block = 0;
+        while let Some(waiting) = self.commits.waiting.pop_front() {
+            let value = u64::from(waiting.commit.topic);
+            let refusal = Refusal {
+                code: ErrorCode::Storage,
+                reason: Reason::TopicFrozen,
+                value,
+                bound: 0,
+            };
+            self.refuse(waiting.request, refusal);
+        }
+    }
+
+    /// Asks for a checkpoint: the journal moved on to another chunk, or the node drains.
+    pub(super) fn checkpoint_commits(&mut self) {
+        self.commits.due = true;
+    }
+
+    /// Sends the checkpoint that is due to the keeper.
+    pub(super) fn checkpoint_due(&mut self, now_s: u64) {
+        if !self.commits.due || self.commits.in_block > 0 {
+            return;
+        }
+        let Some(mut memory) = self.commits.memory.take() else {
+            return;
+        };
+        self.commits
+            .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
+        memory.clear();
+        memory.extend(self.commits.table.iter().flatten());
+        self.commits.checkpoint = self.journal.generation();
+        match self.send_keeper(Job::Commits { all: memory }) {
+            Ok(()) => self.commits.due = false,
+            Err(Job::Commits { all }) => self.commits.memory = Some(all),
+            Err(_) => unreachable!("the job comes back as it was"),
+        }
+    }
+
+    pub(super) fn commits_saved(&mut self, result: Result<(), i32>, memory: Vec<CommittedOffset>) {
+        self.commits.memory = Some(memory);
+        match result {
+            // What came after the checkpoint was taken is in the chunk that was current then, or later ones.
+            Ok(()) => self.journal.chunks.release_commits(self.commits.checkpoint),
+            Err(errno) => {
+                self.log(crate::node::LogEvent::Background {
+                    what: "saving committed offsets",
+                    path: String::new(),
+                    errno,
+                });
+                self.commits_retry_ns = self.now_mono_ns + 1_000_000_000;
+            }
+        }
+    }
+
+    pub(super) fn list_commits(
+        &mut self,
+        slot: TopicSlot,
+        mut memory: Vec<Commit>,
+        now_s: u64,
+    ) -> Vec<Commit> {
+        let topic = self.topics[slot.index()].id;
+        memory.clear();
+        let room = memory.capacity();
+        memory.extend(
+            self.commits
+                .of(topic, now_s)
+                .take(room)
+                .map(|commit| Commit {
+                    consumer: commit.consumer,
+                    offset: commit.offset,
+                    at_s: commit.at_s,
+                }),
+        );
+        memory
+    }
+}

@@ -1,0 +1,615 @@
+//! The shared journal: one aligned write, one flush, and the acks of every topic in it leave (design.md, section 5).
+
+use super::agent::{IoAgent, IoRing, Kind};
+use super::chunks::{Chunks, MAX_CHUNKS, WANTED_CHUNKS};
+use super::topic::{Phase, Settle};
+use crate::agent::Cx;
+use crate::format::journal::{BlockHeader, Entry, Place, BLOCK_HEADER};
+use crate::keeper::Job;
+use crate::limits::BLOCK;
+use crate::memory::SlabId;
+use crate::recovery::Durability;
+use crate::ring::Completion;
+use crate::topics::TopicSlot;
+
+/// Largest block that goes out with DSYNC; a larger one is written first and flushed then.
+const LARGEST_DSYNC: u64 = 128 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// A block is being written; `at` is what of it is done.
+    Writing {
+        position: u64,
+        done: u64,
+        len: u64,
+        dsync: bool,
+        durable: bool,
+        submitted_ns: u64,
+    },
+    Flushing {
+        started_ns: u64,
+    },
+    /// Nothing can be journaled any more until a restart.
+    Failed,
+}
+
+/// The journal's writer: one block at a time.
+pub struct Journal {
+    pub chunks: Chunks,
+    state: State,
+    buffer: SlabId,
+    buffer_bytes: u32,
+    next_sequence: u64,
+    first_sequence: u64,
+    previous: u32,
+    /// Last block that was accepted, and last that is on stable storage.
+    accepted: u64,
+    flushed: u64,
+    /// Topics with entries in the block being written.
+    members: Vec<TopicSlot>,
+    pub chunk_asked: bool,
+    /// It is time to flush what was only written.
+    pub flush_wanted: bool,
+    /// The generation whose topics are being settled, so that its chunk becomes free.
+    pub settling_below: u64,
+}
+
+impl Journal {
+    /// A journal that goes on at `sequence`, with memory for blocks of `buffer_bytes`.
+    #[must_use]
+    pub fn new(
+        chunks: Chunks,
+        sequence: u64,
+        buffer: SlabId,
+        buffer_bytes: u32,
+        topics: u32,
+    ) -> Self {
+        assert!(sequence > 0);
+        Self {
+            chunks,
+            state: State::Idle,
+            buffer,
+            buffer_bytes,
+            next_sequence: sequence,
+            first_sequence: sequence,
+            previous: 0,
+            accepted: sequence - 1,
+            flushed: sequence - 1,
+            members: Vec::with_capacity(topics as usize),
+            chunk_asked: false,
+            flush_wanted: false,
+            settling_below: 0,
+        }
+    }
+    /// The chunk generation being written.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.chunks.generation()
+    }
+    /// Sequence up to which every block is on stable storage.
+    #[must_use]
+    pub fn flushed_sequence(&self) -> u64 {
+        self.flushed
+    }
+    /// Whether a block can be made now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+    /// Whether blocks were written that no flush covers.
+    #[must_use]
+    pub fn has_unflushed(&self) -> bool {
+        self.accepted > self.flushed
+    }
+}
+
+/// The block while entries are put into it.
+pub(super) struct Block {
+    at: *mut u8,
+    used: usize,
+    capacity: usize,
+    entries: u32,
+    /// An entry asks for stable storage.
+    pub durable: bool,
+}
+
+impl Block {
+    /// Adds an entry; false: it does not fit.
+    pub fn put(&mut self, entry: &Entry<'_>) -> bool {
+        let len = entry.encoded_len();
+        if self.used + len > self.capacity {
+            return false;
+        }
+        // SAFETY: `at` is the journal's own buffer of `capacity` bytes and more; nothing else refers to it while no
+        // write is in flight, and the entry's bytes lie in topics' slabs.
+        let to = unsafe { std::slice::from_raw_parts_mut(self.at.add(self.used), len) };
+        entry.encode(to);
+        self.used += len;
+        self.entries += 1;
+        true
+    }
+}
+
+impl IoAgent {
+    /// Whether the topic has something for the journal now.
+    pub(super) fn journal_due(&self, slot: TopicSlot) -> bool {
+        let topic = &self.topics[slot.index()];
+        if topic.phase != Phase::Live {
+            return false;
+        }
+        if topic.needs_tail && !topic.tail_pending {
+            return true;
+        }
+        let covered = self.covered(slot);
+        if covered >= topic.appended || topic.journal.pending > 0 {
+            return false;
+        }
+        // While direct writes of the topic are on their way, what comes behind them waits for the next one, or for them.
+        let in_segment = topic
+            .last_segment
+            .map_or(0, |at| self.segments[at].log(self.segments[at].submitted));
+        in_segment <= topic.journal.to || in_segment <= topic.level()
+    }
+
+    /// Starts a block if there is anything for one. Returns whether it did.
+    pub(super) fn journal<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> bool {
+        if !self.journal.is_idle() {
+            return false;
+        }
+        if self.journal.flush_wanted && self.journal.has_unflushed() {
+            self.flush_journal(cx);
+            return true;
+        }
+        let watermarks = !self.unstated.is_empty() && cx.now.mono_ns >= self.watermarks_at_ns;
+        if self.dirty.is_empty() && self.commits.pending() == 0 && !watermarks {
+            return false;
+        }
+        let full = self.journal.chunks.room() < u64::from(self.journal.buffer_bytes);
+        if full && self.journal.has_unflushed() {
+            // A flush covers one file: the old chunk's blocks must not be left to the next one's.
+            self.flush_journal(cx);
+            return true;
+        }
+        if !self.chunk_ready() {
+            return false;
+        }
+        let capacity =
+            u64::from(self.journal.buffer_bytes).min(self.journal.chunks.room()) as usize;
+        let mut block = Block {
+            at: self.table.at(self.journal.buffer),
+            used: BLOCK_HEADER,
+            capacity,
+            entries: 0,
+            durable: false,
+        };
+        self.compose(&mut block);
+        if block.entries == 0 {
+            return false;
+        }
+        self.submit(cx, block);
+        true
+    }
+
+    /// Makes sure that the current chunk has room for a block, or moves on to the next chunk.
+    fn chunk_ready(&mut self) -> bool {
+        let chunks = &mut self.journal.chunks;
+        if chunks.count() < WANTED_CHUNKS && !self.journal.chunk_asked {
+            let (number, bytes) = (chunks.next_number(), self.config.chunk_bytes);
+            self.journal.chunk_asked = self.tell_keeper(Job::Chunk { number, bytes });
+        }
+        let chunks = &mut self.journal.chunks;
+        // A block of the largest regular size fits, or the chunk counts as full.
+        if chunks.room() >= u64::from(self.journal.buffer_bytes) {
+            return true;
+        }
+        if chunks.advance() {
+            self.counters.journal_chunk.set(chunks.current().number);
+            // What the oldest chunk but one holds has a whole chunk's time to get into the segments.
+            self.journal.settling_below = chunks.generation().saturating_sub(1);
+            self.checkpoint_commits();
+            return true;
+        }
+        if chunks.count() < MAX_CHUNKS && !self.journal.chunk_asked {
+            let (number, bytes) = (chunks.next_number(), self.config.chunk_bytes);
+            self.journal.chunk_asked = self.tell_keeper(Job::Chunk { number, bytes });
+        }
+        self.journal.settling_below = self.journal.generation();
+        self.checkpoint_commits();
+        false
+    }
+
+    fn compose(&mut self, block: &mut Block) {
+        for _ in 0..self.dirty.len() {
+            let Some(slot) = self.dirty.take() else { break };
+            let slot = TopicSlot(slot);
+            if self.live[slot.index()] && self.journal_due(slot) && !self.compose_topic(block, slot)
+            {
+                self.dirty.add(slot.0);
+                break;
+            }
+        }
+        self.compose_commits(block);
+        for _ in 0..self.unstated.len() {
+            let Some(slot) = self.unstated.take() else {
+                break;
+            };
+            let topic = &mut self.topics[slot as usize];
+            if !self.live[slot as usize] || topic.durable_offset <= topic.stated {
+                continue;
+            }
+            let entry = Entry::Watermark {
+                topic: topic.id,
+                epoch: topic.epoch,
+                durable_offset: topic.durable_offset,
+            };
+            if !block.put(&entry) {
+                self.unstated.add(slot);
+                break;
+            }
+            topic.stated = topic.durable_offset;
+        }
+        // Watermarks alone: nobody waits, but an unflushed block would cost the next one its DSYNC.
+        block.durable |= self.journal.members.is_empty();
+    }
+
+    /// Puts what the journal should have of a topic into the block. False: not all of it fits.
+    fn compose_topic(&mut self, block: &mut Block, slot: TopicSlot) -> bool {
+        let topic = self.topics[slot.index()];
+        if topic.needs_tail && !topic.tail_pending && !self.compose_settled_tail(block, slot) {
+            return false;
+        }
+        let covered = self.covered(slot);
+        let mut end = covered;
+        let mut whole = true;
+        for batch in self.batches.iter(&topic.batches) {
+            if batch.end <= covered {
+                continue;
+            }
+            let segment = &self.segments[batch.segment];
+            let start = segment.log(batch.position);
+            // The start of a batch that a direct write has already stays there; its rest is a tail.
+            let from = batch.position + covered.saturating_sub(start);
+            let to = batch.position + u64::from(batch.len);
+            let Some(slab) = self.slab_of(slot, batch.segment, from) else {
+                break;
+            };
+            let bytes = self.slabs.bytes(slab, from, to);
+            let place = Place {
+                topic: topic.id,
+                epoch: topic.epoch,
+                segment: segment.name.base_offset,
+                position: from,
+            };
+            let entry = if from == batch.position {
+                Entry::Batch { place, bytes }
+            } else {
+                Entry::Tail { place, bytes }
+            };
+            if !block.put(&entry) {
+                // What no block can hold goes straight to its segment, as soon as that is there.
+                whole = entry.encoded_len() > block.capacity - BLOCK_HEADER;
+                break;
+            }
+            end = batch.end;
+        }
+        if end > covered {
+            let topic = &mut self.topics[slot.index()];
+            topic.journal.pending_from = covered;
+            topic.journal.pending = end;
+            block.durable |= topic.durability == Durability::Durable;
+            self.hold(slot, end);
+            self.join_block(slot);
+        }
+        whole
+    }
+
+    /// The acknowledged bytes of a block that was written padded, before it is written again.
+    fn compose_settled_tail(&mut self, block: &mut Block, slot: TopicSlot) -> bool {
+        let topic = self.topics[slot.index()];
+        let Some(slab) = topic.write_slab else {
+            return true;
+        };
+        let held = self.slabs[slab];
+        let segment = &self.segments[held.segment];
+        if !held.filled {
+            return true; // Asked for again when it is.
+        }
+        let place = Place {
+            topic: topic.id,
+            epoch: topic.epoch,
+            segment: segment.name.base_offset,
+            position: held.base,
+        };
+        let settled = segment.log(segment.settled);
+        if !block.put(&Entry::Tail {
+            place,
+            bytes: self.slabs.bytes(slab, held.base, held.first),
+        }) {
+            return false;
+        }
+        block.durable = true;
+        self.topics[slot.index()].tail_pending = true;
+        self.hold(slot, settled + 1);
+        self.join_block(slot);
+        true
+    }
+
+    /// The slab that holds a position of a segment.
+    fn slab_of(
+        &self,
+        slot: TopicSlot,
+        segment: crate::keeper::SegmentRef,
+        position: u64,
+    ) -> Option<SlabId> {
+        let mut next = self.topics[slot.index()].first_slab;
+        while let Some(slab) = next {
+            let held = &self.slabs[slab];
+            if held.segment == segment && !held.clean && (held.first..held.end).contains(&position)
+            {
+                return Some(slab);
+            }
+            next = held.next;
+        }
+        None
+    }
+
+    fn join_block(&mut self, slot: TopicSlot) {
+        if self.journal.members.last() != Some(&slot) {
+            self.journal.members.push(slot);
+        }
+    }
+
+    /// The topic needs the current chunk until its segment is flushed to `until`.
+    fn hold(&mut self, slot: TopicSlot, until: u64) {
+        let generation = self.journal.generation();
+        let topic = &mut self.topics[slot.index()];
+        topic.journal.hold = topic.journal.hold.max(until);
+        if topic.journal.low == 0 {
+            topic.journal.low = generation;
+            self.journal.chunks.hold(0, generation);
+        }
+    }
+
+    fn submit<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, block: Block) {
+        let journal = &mut self.journal;
+        let header = BlockHeader {
+            generation: journal.chunks.generation(),
+            sequence: journal.next_sequence,
+            previous: journal.previous,
+            length: (block.used - BLOCK_HEADER) as u32,
+            entries: block.entries,
+            oldest_generation: journal.chunks.oldest_needed(),
+            durable_sequence: journal.flushed,
+            first_sequence: journal.first_sequence,
+        };
+        let len = header.block_len();
+        // SAFETY: the buffer is the journal's own, larger than any block, and no write of it is in flight.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(block.at, len as usize) };
+        bytes[block.used..].fill(0);
+        journal.previous = header.seal(bytes);
+        journal.next_sequence += 1;
+        let position = journal.chunks.place(len);
+        // DSYNC covers its own bytes alone: with earlier blocks unflushed, a flush has to cover them all.
+        let dsync = block.durable && journal.accepted == journal.flushed && len <= LARGEST_DSYNC;
+        journal.state = State::Writing {
+            position,
+            done: 0,
+            len,
+            dsync,
+            durable: block.durable,
+            submitted_ns: cx.now.mono_ns,
+        };
+        for index in 0..self.journal.members.len() {
+            let slot = self.journal.members[index];
+            let end = self.topics[slot.index()].journal.pending;
+            self.mark_submitted(slot, end, cx.now.mono_ns);
+        }
+        self.counters.journal_writes.inc();
+        self.counters.journal_bytes.add(len);
+        self.write_block(cx);
+    }
+
+    fn write_block<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {
+        let State::Writing {
+            position,
+            done,
+            len,
+            dsync,
+            ..
+        } = self.journal.state
+        else {
+            return;
+        };
+        let file = self.journal.chunks.current().file;
+        let token = self.token(Kind::Journal, 0);
+        // SAFETY: the buffer is not touched until the block is over; `done` is inside it.
+        unsafe {
+            let from = self.table.at(self.journal.buffer).add(done as usize);
+            cx.ring.write(
+                file,
+                position + done,
+                from,
+                (len - done) as u32,
+                dsync,
+                token,
+            );
+        }
+    }
+
+    pub(super) fn journal_written<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        completion: Completion,
+    ) {
+        let State::Writing {
+            position,
+            done,
+            len,
+            dsync,
+            durable,
+            submitted_ns,
+        } = self.journal.state
+        else {
+            unreachable!("a journal write completes while it is in flight")
+        };
+        let written = u64::try_from(completion.result).unwrap_or(0) / BLOCK * BLOCK;
+        if written == 0 {
+            let errno = if completion.result < 0 {
+                -completion.result
+            } else {
+                libc::EIO
+            };
+            self.journal_broke(errno, "writing the journal");
+            return;
+        }
+        if done + written < len {
+            let done = done + written;
+            self.journal.state = State::Writing {
+                position,
+                done,
+                len,
+                dsync,
+                durable,
+                submitted_ns,
+            };
+            self.write_block(cx);
+            return;
+        }
+        self.counters
+            .write_latency
+            .record(cx.now.mono_ns.saturating_sub(submitted_ns));
+        self.journal.accepted = self.journal.next_sequence - 1;
+        if dsync {
+            self.counters.durable_writes.inc();
+            self.journal.flushed = self.journal.accepted;
+        } else if durable {
+            // The topics in it that ask for less need not wait for the flush.
+            self.accept_members();
+            self.flush_journal(cx);
+            return;
+        }
+        self.journal.state = State::Idle;
+        self.accept_members();
+        self.release_members();
+    }
+
+    fn flush_journal<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {
+        self.journal.state = State::Flushing {
+            started_ns: cx.now.mono_ns,
+        };
+        self.journal.flush_wanted = false;
+        let token = self.token(Kind::JournalFlush, 0);
+        cx.ring.flush(self.journal.chunks.current().file, token);
+    }
+
+    pub(super) fn journal_flushed<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        completion: Completion,
+    ) {
+        let State::Flushing { started_ns } = self.journal.state else {
+            unreachable!("a journal flush completes while it is under way")
+        };
+        self.counters.flushes.inc();
+        self.counters
+            .flush_latency
+            .record(cx.now.mono_ns.saturating_sub(started_ns));
+        if completion.result < 0 {
+            self.journal_broke(-completion.result, "flushing the journal");
+            return;
+        }
+        self.journal.flushed = self.journal.accepted;
+        self.journal.state = State::Idle;
+        self.release_members();
+        let unflushed = self.unflushed.len();
+        for _ in 0..unflushed {
+            if let Some(slot) = self.unflushed.take() {
+                self.ready.add(slot);
+            }
+        }
+    }
+
+    /// The device has the block: its bytes belong to the topics' runs.
+    fn accept_members(&mut self) {
+        for index in 0..self.journal.members.len() {
+            let slot = self.journal.members[index];
+            let sequence = self.journal.accepted;
+            let journal = &mut self.topics[slot.index()].journal;
+            if journal.pending > 0 {
+                if journal.to != journal.pending_from {
+                    journal.from = journal.pending_from;
+                }
+                journal.to = journal.pending;
+                journal.pending = 0;
+                journal.sequence = sequence;
+            }
+            self.ready.add(slot.0);
+        }
+    }
+
+    /// The block is over: tails in it protect their blocks now.
+    fn release_members(&mut self) {
+        while let Some(slot) = self.journal.members.pop() {
+            let topic = &mut self.topics[slot.index()];
+            if std::mem::take(&mut topic.tail_pending) {
+                topic.needs_tail = false;
+                if let Some(slab) = topic.write_slab {
+                    self.segments[self.slabs[slab].segment].protected = true;
+                }
+            }
+            self.ready.add(slot.0);
+        }
+        self.commits_durable();
+    }
+
+    fn journal_broke(&mut self, errno: i32, what: &'static str) {
+        self.journal.state = State::Failed;
+        self.counters.errors.inc();
+        self.shared
+            .journal_failed
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.log(crate::node::LogEvent::JournalFailed { errno, what });
+        // Nobody can tell what of it is on the disk: everything that is not acknowledged fails.
+        self.journal.members.clear();
+        for index in 0..self.topics.len() {
+            if self.live[index] {
+                self.freeze(TopicSlot(index as u32), errno, what);
+            }
+        }
+        self.commits_failed();
+    }
+
+    /// Whether everything of a topic that could still need the journal is in its segment; lets the chunk go then.
+    pub(super) fn let_journal_go(&mut self, slot: TopicSlot) {
+        let flushed = self.flushed_log(slot);
+        let topic = &mut self.topics[slot.index()];
+        if topic.journal.low == 0 || topic.journal.pending > 0 || topic.tail_pending {
+            return;
+        }
+        if flushed >= topic.journal.hold {
+            let low = std::mem::take(&mut topic.journal.low);
+            topic.journal.hold = 0;
+            self.journal.chunks.hold(low, 0);
+        } else if let Settle::Writing { to, generation } = topic.settle {
+            if flushed >= to && generation > topic.journal.low {
+                let low = std::mem::replace(&mut topic.journal.low, generation);
+                self.journal.chunks.hold(low, generation);
+            }
+        }
+    }
+
+    /// Log position up to which the topic's segments are flushed without a gap.
+    pub(super) fn flushed_log(&self, slot: TopicSlot) -> u64 {
+        let mut next = self.topics[slot.index()].first_segment;
+        let mut flushed = u64::MAX;
+        while let Some(at) = next {
+            let segment = &self.segments[at];
+            flushed = segment.log(segment.flushed);
+            next = segment
+                .next
+                .filter(|_| segment.end.is_some_and(|end| segment.flushed >= end));
+        }
+        flushed
+    }
+}

@@ -1,0 +1,28 @@
+//! From slabs to stable storage and back: journal, segments, watermarks, reads (design.md, sections 5 and 6).
+//!
+//! Positions: a topic's bytes have a *log position*, which goes on over segments without gap and exists in memory only;
+//! inside a segment a *position* is a byte of the file. `Segment::log_base` is the difference.
+
+mod acks;
+mod agent;
+mod chunks;
+mod commits;
+mod control;
+mod counters;
+mod device;
+mod drain;
+mod fill;
+mod intake;
+mod journal;
+mod pump;
+mod reader;
+mod reports;
+mod segment;
+mod settle;
+mod slabs;
+mod topic;
+
+pub use agent::{IoAgent, IoConfig, IoEnds};
+pub use agent::{IoPools, IoRing};
+pub use control::{IoCommand, IoEvent};
+pub use reader::{reaches, within};

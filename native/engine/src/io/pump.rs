@@ -1,0 +1,412 @@
+//! Slabs to segments: what is written when, and what a completion means (design.md, section 5).
+
+use super::agent::{IoAgent, IoRing, Kind};
+use super::device::Write;
+use super::segment::File;
+use super::topic::{Phase, Settle};
+use crate::agent::Cx;
+use crate::keeper::{Job, SegmentRef};
+use crate::limits::{BLOCK, DIRECT_BYTES};
+use crate::memory::SlabId;
+use crate::recovery::Durability;
+use crate::ring::Completion;
+use crate::topics::TopicSlot;
+
+/// Unflushed bytes of a segment that nobody waits for, before they are flushed all the same.
+const LAZY_FLUSH: u64 = 1 << 20;
+/// Flushes that are under way at once, at most.
+pub(super) const FLUSHES: u32 = 4;
+/// A segment's blocks are reserved in steps that double up to this.
+const LARGEST_STEP: u64 = 64 << 20;
+
+impl IoAgent {
+    /// Brings a topic forward as far as it goes now.
+    pub(super) fn advance<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
+        if !self.live[slot.index()] {
+            return;
+        }
+        self.refresh(slot);
+        self.deliver(slot, cx.now.mono_ns);
+        self.clean(slot);
+        self.settled(slot);
+        if self.topics[slot.index()].phase == Phase::Live {
+            self.create_segments(slot);
+            self.pump(cx, slot);
+            self.flush_due(cx, slot);
+            self.seal_due(slot);
+            if self.journal_due(slot) {
+                self.dirty.add(slot.0);
+            }
+        }
+    }
+
+    /// A segment gets its file as soon as it has a batch; until its name is durable, batches stand in the journal.
+    fn create_segments(&mut self, slot: TopicSlot) {
+        let mut next = self.topics[slot.index()].first_segment;
+        while let Some(at) = next {
+            next = self.segments[at].next;
+            if !self.segments[at].created {
+                self.ensure_open(slot, at);
+            }
+        }
+    }
+
+    /// Log position up to which everything is handed to journal or segment.
+    pub(super) fn covered(&self, slot: TopicSlot) -> u64 {
+        let topic = &self.topics[slot.index()];
+        let journal = topic.journal.to.max(topic.journal.pending);
+        topic.last_segment.map_or(journal, |at| {
+            let segment = &self.segments[at];
+            journal.max(segment.log(segment.submitted))
+        })
+    }
+
+    fn pump<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
+        while let Some(slab) = self.topics[slot.index()].write_slab {
+            let Some((to, next)) = self.wanted(slot, slab) else {
+                break;
+            };
+            let held = self.slabs[slab];
+            let from = self.segments[held.segment].submitted.max(held.base) / BLOCK * BLOCK;
+            if to <= self.segments[held.segment].submitted.max(held.base) {
+                if !next {
+                    break;
+                }
+                self.topics[slot.index()].write_slab = held.next;
+                continue;
+            }
+            if !self.writable(cx, slot, slab, to) {
+                break;
+            }
+            self.write(cx, slot, slab, from, to);
+        }
+    }
+
+    /// How far a slab's bytes should be written now, and whether the slab is done with then. `None`: not now.
+    fn wanted(&self, slot: TopicSlot, slab: SlabId) -> Option<(u64, bool)> {
+        let topic = &self.topics[slot.index()];
+        let held = &self.slabs[slab];
+        let segment = &self.segments[held.segment];
+        let settling =
+            matches!(topic.settle, Settle::Writing { to, .. } if segment.log(held.end) == to);
+        let last = held
+            .next
+            .is_none_or(|next| self.slabs[next].segment != held.segment);
+        let complete = last && segment.end.is_some();
+        if held.closed && (complete || settling) {
+            return Some((held.end, held.next.is_some() || complete));
+        }
+        let blocks = (held.end / BLOCK * BLOCK).max(held.base);
+        if held.closed {
+            return Some((blocks, held.next.is_some()));
+        }
+        // An open slab is written on only for a busy topic, or to settle what was there when that was asked.
+        let pending = topic.appended - self.covered(slot).min(topic.appended);
+        (pending >= DIRECT_BYTES).then_some((blocks, false))
+    }
+
+    /// Whether the blocks may be written now; starts whatever is missing for it.
+    fn writable<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        slot: TopicSlot,
+        slab: SlabId,
+        to: u64,
+    ) -> bool {
+        let held = self.slabs[slab];
+        let at = held.segment;
+        if !self.ensure_open(slot, at) || !self.fill(cx, slot, slab) {
+            return false;
+        }
+        let segment = &self.segments[at];
+        // A block that holds acknowledged bytes is written again only while a flushed journal entry holds them.
+        if segment.settled > held.base && segment.submitted == segment.settled {
+            if segment.flushed < segment.settled {
+                return false;
+            }
+            if !segment.protected {
+                self.topics[slot.index()].needs_tail = true;
+                return false;
+            }
+        }
+        let end = to.next_multiple_of(BLOCK);
+        if end > segment.allocated {
+            self.extend(at, end);
+            return false;
+        }
+        if end + segment.allocated.min(LARGEST_STEP) / 4 > segment.allocated
+            && segment.allocated > DIRECT_BYTES * 8
+        {
+            self.extend(at, end);
+        }
+        if !self.device.has_room() {
+            self.stalled.add(slot.0);
+            return false;
+        }
+        true
+    }
+
+    /// Whether a segment's file is there and open; asks the keeper otherwise.
+    pub(super) fn ensure_open(&mut self, slot: TopicSlot, at: SegmentRef) -> bool {
+        let segment = &self.segments[at];
+        match segment.file {
+            File::Open { .. } => true,
+            File::Opening => false,
+            File::Closed => {
+                let name = segment.name;
+                let job = if segment.created {
+                    Job::Open {
+                        segment: at,
+                        slot,
+                        name,
+                    }
+                } else {
+                    Job::Create {
+                        segment: at,
+                        slot,
+                        name,
+                    }
+                };
+                if self.tell_keeper(job) {
+                    self.segments[at].file = File::Opening;
+                } else {
+                    self.stalled.add(slot.0);
+                }
+                false
+            }
+        }
+    }
+
+    fn extend(&mut self, at: SegmentRef, needed: u64) {
+        let segment = &self.segments[at];
+        let File::Open { handle, .. } = segment.file else {
+            return;
+        };
+        if segment.extending {
+            return;
+        }
+        let step = segment.allocated.clamp(BLOCK, LARGEST_STEP);
+        let to = (segment.allocated + step)
+            .max(needed)
+            .next_multiple_of(BLOCK);
+        if self.tell_keeper(Job::Extend {
+            segment: at,
+            slot: segment.slot,
+            file: handle,
+            to,
+        }) {
+            self.segments[at].extending = true;
+        }
+    }
+
+    fn write<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        slot: TopicSlot,
+        slab: SlabId,
+        from: u64,
+        to: u64,
+    ) {
+        let held = self.slabs[slab];
+        let end = to.next_multiple_of(BLOCK);
+        if end != to {
+            self.slabs.pad(slab);
+        }
+        let segment = &mut self.segments[held.segment];
+        let file = segment.open().expect("ensure_open");
+        if end != to {
+            segment.settled = to;
+            segment.protected = false;
+        }
+        let covered = segment.log(to);
+        segment.submitted = to;
+        segment.writes += 1;
+        let write = Write {
+            segment: held.segment,
+            slab,
+            from,
+            to: end,
+            submitted_ns: cx.now.mono_ns,
+        };
+        let number = self.device.start(write);
+        self.counters.segment_writes.inc();
+        self.counters.segment_bytes.add(end - from);
+        if covered > self.topics[slot.index()].journal.to {
+            self.counters.direct_writes.inc();
+        }
+        self.mark_submitted(slot, covered, cx.now.mono_ns);
+        let token = self.token(Kind::Write, number);
+        // SAFETY: these blocks of the slab are complete or padded; the slab is released only after the write is over.
+        unsafe {
+            cx.ring.write(
+                file,
+                from,
+                self.slabs.at(slab, from),
+                (end - from) as u32,
+                false,
+                token,
+            )
+        };
+    }
+
+    pub(super) fn write_completed<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        completion: Completion,
+    ) {
+        let number = completion.token.id();
+        let write = self.device.get(number);
+        let slot = self.segments[write.segment].slot;
+        let done = u64::try_from(completion.result).unwrap_or(0) / BLOCK * BLOCK;
+        if done > 0 && write.from + done < write.to {
+            // Short: the rest is written too.
+            let from = write.from + done;
+            self.device.shorten(number, from);
+            let file = self.segments[write.segment]
+                .open()
+                .expect("files with writes in flight stay open");
+            let address = self.slabs.at(write.slab, from);
+            // SAFETY: as for the whole write, of which this is the rest.
+            unsafe {
+                cx.ring.write(
+                    file,
+                    from,
+                    address,
+                    (write.to - from) as u32,
+                    false,
+                    completion.token,
+                )
+            };
+            return;
+        }
+        self.device.finish(number);
+        self.counters
+            .write_latency
+            .record(cx.now.mono_ns.saturating_sub(write.submitted_ns));
+        let segment = &mut self.segments[write.segment];
+        segment.writes -= 1;
+        if done == 0 {
+            let errno = if completion.result < 0 {
+                -completion.result
+            } else {
+                libc::EIO
+            };
+            self.freeze(slot, errno, "writing a segment");
+        } else {
+            let accepted = self
+                .device
+                .lowest(write.segment)
+                .unwrap_or(segment.submitted);
+            segment.accepted = segment.accepted.max(accepted.min(segment.submitted));
+        }
+        self.ready.add(slot.0);
+        while let Some(waiting) = self.stalled.take() {
+            self.ready.add(waiting);
+        }
+    }
+
+    fn flush_due<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
+        let topic = &self.topics[slot.index()];
+        let mut next = topic.first_segment;
+        while let Some(at) = next {
+            let segment = &self.segments[at];
+            next = segment.next;
+            let unflushed = segment.accepted - segment.flushed.min(segment.accepted);
+            if unflushed == 0 || segment.flushing.is_some() {
+                continue;
+            }
+            let topic = &self.topics[slot.index()];
+            let waited_for = match topic.durability {
+                Durability::Durable => segment.log(segment.accepted) > topic.durable,
+                Durability::Written => false,
+            };
+            let closing = matches!(topic.settle, Settle::Writing { .. }) || segment.end.is_some();
+            let due = waited_for
+                || closing
+                || self.pressure
+                || topic.flush_wanted
+                || unflushed >= LAZY_FLUSH;
+            if due {
+                if self.flushes == FLUSHES {
+                    self.stalled.add(slot.0);
+                    return;
+                }
+                self.flush(cx, slot, at);
+            }
+        }
+    }
+
+    fn flush<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot, at: SegmentRef) {
+        let segment = &mut self.segments[at];
+        let Some(file) = segment.open() else { return };
+        segment.flushing = Some(segment.accepted);
+        self.flushes += 1;
+        self.mark_flush(slot);
+        let token = self.token(Kind::Flush, u64::from(at));
+        self.flush_started[at as usize] = cx.now.mono_ns;
+        cx.ring.flush(file, token);
+    }
+
+    pub(super) fn flush_completed<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        completion: Completion,
+    ) {
+        let at = completion.token.id() as SegmentRef;
+        self.flushes -= 1;
+        self.counters.flushes.inc();
+        self.counters.flush_latency.record(
+            cx.now
+                .mono_ns
+                .saturating_sub(self.flush_started[at as usize]),
+        );
+        let segment = &mut self.segments[at];
+        let slot = segment.slot;
+        let covered = segment.flushing.take().expect("a flush completes once");
+        if completion.result < 0 {
+            // Never retried: the kernel may have dropped the pages.
+            self.freeze(slot, -completion.result, "flushing a segment");
+        } else {
+            segment.flushed = segment.flushed.max(covered);
+        }
+        self.ready.add(slot.0);
+        while let Some(waiting) = self.stalled.take() {
+            self.ready.add(waiting);
+        }
+    }
+
+    fn seal_due(&mut self, slot: TopicSlot) {
+        let Some(at) = self.topics[slot.index()].first_segment else {
+            return;
+        };
+        let segment = &self.segments[at];
+        let Some(end) = segment.end else { return };
+        let quiet = segment.writes == 0
+            && segment.flushing.is_none()
+            && !segment.extending
+            && !segment.sealing;
+        if !quiet || segment.flushed < end || !segment.created {
+            return;
+        }
+        let file = match segment.file {
+            File::Open { handle, .. } => Some(handle),
+            File::Closed => None,
+            File::Opening => return,
+        };
+        let (name, end_ns, whole_index) = (segment.name, segment.end_ns, segment.whole_index);
+        if self.tell_keeper(Job::Seal {
+            segment: at,
+            slot,
+            name,
+            end_ns,
+            end,
+            file,
+            whole_index,
+        }) {
+            self.segments[at].sealing = true;
+            self.drop_file(at);
+        } else {
+            self.stalled.add(slot.0);
+        }
+    }
+}

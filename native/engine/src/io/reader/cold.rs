@@ -1,0 +1,508 @@
+//! Older data comes from segments, through the ring; it is verified once, when it enters memory.
+
+use super::copy::Copied;
+use super::{Buffer, ColdRead, Cursor, Stage, CURSORS};
+use crate::agent::Cx;
+use crate::checksum::checksum;
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::format::batch::{BatchHeader, BATCH_HEADER};
+use crate::io::agent::{IoAgent, IoRing, Kind};
+use crate::keeper::{Answer, Found, Question};
+use crate::limits::{BLOCK, RESPONSE_HEADROOM};
+use crate::messages::FetchRequest;
+use crate::node::LogEvent;
+use crate::ring::Completion;
+use crate::topics::TopicSlot;
+
+/// What stands at a cursor.
+enum AtCursor {
+    /// A whole batch, verified.
+    Batch(BatchHeader),
+    /// More must be read for it: bytes from the cursor on.
+    Missing(u64),
+    /// The segment ends here.
+    End,
+    Damaged,
+}
+
+impl IoAgent {
+    pub(super) fn fetch_cold(&mut self, slot: TopicSlot, fetch: FetchRequest, now_ns: u64) {
+        let Some(index) = self.reader.cold.iter().position(Option::is_none) else {
+            return self.later(fetch);
+        };
+        let place = self
+            .reader
+            .cursors
+            .iter()
+            .position(|c| c.slot == slot && c.offset == fetch.offset);
+        let cursor = place.map(|at| self.reader.cursors.swap_remove(at));
+        let mut read = ColdRead {
+            slot,
+            fetch,
+            stage: Stage::Starved,
+            cursor,
+            response: None,
+            started_ns: now_ns,
+        };
+        if cursor.is_none() {
+            if !self.ask_finder(Question::Read {
+                read: index as u32,
+                slot,
+                offset: fetch.offset,
+            }) {
+                return self.later(fetch);
+            }
+            read.stage = Stage::Finding;
+        }
+        self.reader.cold[index] = Some(read);
+    }
+
+    /// Takes the finder's answers.
+    pub(super) fn answers<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = 0;
+        while self.ends.to_finder.room() > 8 {
+            let Some(answer) = self.ends.from_finder.pop() else {
+                break;
+            };
+            done += 1;
+            match answer {
+                Answer::Read { read, result, .. } => match result {
+                    Ok(found) => self.found(cx, read as usize, &found),
+                    Err(refusal) => self.end_cold(cx, read as usize, Some(refusal)),
+                },
+                Answer::Locate {
+                    request,
+                    slot,
+                    by,
+                    result,
+                } => self.located_on_disk(request, slot, by, result),
+            }
+        }
+        done
+    }
+
+    fn found<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, found: &Found) {
+        if self.reader.free_files.is_empty() {
+            self.close_oldest(cx);
+        }
+        let file = self
+            .reader
+            .free_files
+            .pop()
+            .expect("more files than cold reads");
+        if cx.ring.install(file, found.file).is_err() {
+            self.reader.free_files.push(file);
+            self.ask_finder(Question::Close { file: found.file });
+            let refusal = self.read_refusal(index, Reason::ReadFailed);
+            return self.end_cold(cx, index, Some(refusal));
+        }
+        let read = self.reader.cold[index]
+            .as_mut()
+            .expect("the finder answers a read that waits");
+        read.cursor = Some(Cursor {
+            slot: read.slot,
+            offset: read
+                .response
+                .map_or(read.fetch.offset, |response| response.next_offset),
+            base_offset: found.base_offset,
+            position: found.position,
+            handle: found.file,
+            file,
+            buffer: None,
+            used_ns: cx.now.mono_ns,
+        });
+        read.stage = Stage::Starved;
+        self.step(cx, index);
+    }
+
+    /// Goes on with the reads that lacked something.
+    pub(super) fn resume_cold<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = 0;
+        for index in 0..self.reader.cold.len() {
+            if self.reader.cold[index].is_some_and(|read| read.stage == Stage::Starved) {
+                self.step(cx, index);
+                done += usize::from(
+                    self.reader.cold[index].is_none_or(|read| read.stage != Stage::Starved),
+                );
+            }
+        }
+        done
+    }
+
+    pub(in crate::io) fn read_completed<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        completion: Completion,
+    ) {
+        let index = completion.token.id() as usize;
+        let read = self.reader.cold[index]
+            .as_mut()
+            .expect("a read completes once");
+        self.counters
+            .read_latency
+            .record(cx.now.mono_ns.saturating_sub(read.started_ns));
+        let cursor = read.cursor.as_mut().expect("a read has its place");
+        let buffer = cursor.buffer.as_mut().expect("a read has its buffer");
+        if completion.result < 0 {
+            let refusal = self.read_refusal(index, Reason::ReadFailed);
+            self.counters.errors.inc();
+            return self.end_cold(cx, index, Some(refusal));
+        }
+        buffer.len = completion.result as u32;
+        read.stage = Stage::Starved;
+        self.counters.cold_bytes.add(completion.result as u64);
+        self.step(cx, index);
+    }
+
+    /// Copies what is in the buffer, reads on, or ends. Leaves the read `Starved` when something is wanting.
+    fn step<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
+        loop {
+            let read = self.reader.cold[index].expect("stepped while it is there");
+            let topic = &self.topics[read.slot.index()];
+            if let Err(refusal) = self.map.find(read.fetch.topic) {
+                return self.end_cold(cx, index, Some(refusal));
+            }
+            let end = topic.readable.offset;
+            let mut cursor = read.cursor.expect("stepped with a place");
+            let response = match read.response {
+                Some(response) => response,
+                None => {
+                    match self.begin_response(&read.fetch, end.saturating_sub(read.fetch.offset)) {
+                        Some(response) => response,
+                        None => return,
+                    }
+                }
+            };
+            self.reader.cold[index]
+                .as_mut()
+                .expect("as before")
+                .response = Some(response);
+            let mut response = response;
+            let below = self.tail_start(read.slot).unwrap_or(end);
+            if response.next_offset >= below {
+                if response.next_offset < end {
+                    self.copy_tail(read.slot, &mut response);
+                }
+                self.reader.cold[index]
+                    .as_mut()
+                    .expect("as before")
+                    .response = Some(response);
+                return self.end_cold(cx, index, None);
+            }
+            let header = match self.at_cursor(&mut cursor, topic_of(&read)) {
+                AtCursor::Batch(header) => header,
+                AtCursor::Missing(bytes) => {
+                    self.reader.cold[index].as_mut().expect("as before").cursor = Some(cursor);
+                    return self.read_on(cx, index, bytes);
+                }
+                AtCursor::End => return self.next_segment(cx, index),
+                AtCursor::Damaged => {
+                    self.counters.damaged.inc();
+                    let offset = cursor.base_offset;
+                    self.log(LogEvent::DamageFound {
+                        topic: read.fetch.topic,
+                        offset,
+                    });
+                    if response.len > 0 {
+                        // What came before it is whole; the next fetch starts at the damage and says so.
+                        return self.end_cold(cx, index, None);
+                    }
+                    let mut refusal = self.read_refusal(index, Reason::Damaged);
+                    refusal.bound = offset;
+                    return self.end_cold(cx, index, Some(refusal));
+                }
+            };
+            let buffer = cursor.buffer.expect("a batch is in the buffer");
+            // SAFETY: `at_cursor` saw that the whole batch is inside what was read; this agent owns the slab.
+            let whole = unsafe {
+                let at = self
+                    .table
+                    .at(buffer.slab)
+                    .add((cursor.position - buffer.base) as usize);
+                std::slice::from_raw_parts(at, header.batch_len() as usize)
+            };
+            let capacity = self.table.bytes(response.slab) - RESPONSE_HEADROOM;
+            let copied = response.copy(&self.table, &header, whole, capacity);
+            if copied == Copied::Whole {
+                cursor.position += header.batch_len();
+                cursor.base_offset = header.next_offset();
+            }
+            cursor.offset = response.next_offset;
+            let kept = self.reader.cold[index].as_mut().expect("as before");
+            kept.cursor = Some(cursor);
+            kept.response = Some(response);
+            match copied {
+                Copied::Whole => {}
+                Copied::Full => return self.end_cold(cx, index, None),
+                Copied::InsideRecord(at) => {
+                    let refusal = Refusal {
+                        code: ErrorCode::InvalidOffset,
+                        reason: Reason::InsideRecord,
+                        value: read.fetch.offset,
+                        bound: at,
+                    };
+                    return self.end_cold(cx, index, Some(refusal));
+                }
+                Copied::TooSmall(_) if response.len > 0 => return self.end_cold(cx, index, None),
+                Copied::TooSmall(needed) => {
+                    let Some(slab) = self.reader.responses.take(needed + RESPONSE_HEADROOM) else {
+                        return;
+                    };
+                    self.reader.responses.put(&self.table, response.slab);
+                    self.reader.cold[index]
+                        .as_mut()
+                        .expect("as before")
+                        .response = Some(super::Response { slab, ..response });
+                }
+            }
+        }
+    }
+
+    /// Judges what the buffer has at the cursor.
+    fn at_cursor(&self, cursor: &mut Cursor, topic: u32) -> AtCursor {
+        let Some(buffer) = cursor.buffer.as_mut() else {
+            return AtCursor::Missing(BATCH_HEADER as u64);
+        };
+        let end = buffer.base + u64::from(buffer.len);
+        if cursor.position < buffer.base || cursor.position >= end {
+            // A fresh read that has nothing at the cursor ended before it: the file does.
+            let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
+            return if fresh {
+                AtCursor::End
+            } else {
+                AtCursor::Missing(BATCH_HEADER as u64)
+            };
+        }
+        let whole_file = u64::from(buffer.len) < u64::from(self.table.bytes(buffer.slab));
+        let bytes = {
+            let at = (cursor.position - buffer.base) as usize;
+            // SAFETY: inside what was read into a slab of this agent.
+            unsafe {
+                std::slice::from_raw_parts(
+                    self.table.at(buffer.slab).add(at),
+                    (end - cursor.position) as usize,
+                )
+            }
+        };
+        let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
+        let Some(header) = bytes.first_chunk::<BATCH_HEADER>() else {
+            if !fresh {
+                return AtCursor::Missing(BATCH_HEADER as u64);
+            }
+            return if bytes.iter().all(|&byte| byte == 0) {
+                AtCursor::End
+            } else {
+                AtCursor::Damaged
+            };
+        };
+        let header = match BatchHeader::decode(header) {
+            Ok((header, _)) => header,
+            Err(crate::format::batch::HeaderProblem::Fill) => return AtCursor::End,
+            Err(_) => return AtCursor::Damaged,
+        };
+        if header.topic != topic || header.base_offset != cursor.base_offset {
+            return AtCursor::Damaged;
+        }
+        let len = header.batch_len();
+        if (bytes.len() as u64) < len {
+            let cut = fresh && whole_file;
+            return if cut {
+                AtCursor::Damaged
+            } else {
+                AtCursor::Missing(len)
+            };
+        }
+        if cursor.position >= buffer.verified {
+            let payload = &bytes[BATCH_HEADER..len as usize];
+            if checksum(header.payload_kind, payload) != header.payload_checksum {
+                return AtCursor::Damaged;
+            }
+            buffer.verified = cursor.position + len;
+        }
+        AtCursor::Batch(header)
+    }
+
+    /// Reads so that `bytes` from the cursor on are in its buffer.
+    fn read_on<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, bytes: u64) {
+        let mut cursor = self.reader.cold[index]
+            .and_then(|read| read.cursor)
+            .expect("read on with a place");
+        let base = cursor.position / BLOCK * BLOCK;
+        let needed = (cursor.position - base + bytes).next_multiple_of(BLOCK);
+        let fits = cursor
+            .buffer
+            .filter(|buffer| u64::from(self.table.bytes(buffer.slab)) >= needed);
+        let slab = match fits {
+            Some(buffer) => buffer.slab,
+            None => {
+                if let Some(buffer) = cursor.buffer.take() {
+                    self.reader.reads.put(&self.table, buffer.slab);
+                    self.reader.cold[index].as_mut().expect("as before").cursor = Some(cursor);
+                }
+                let Some(slab) = self.take_read_slab(needed as u32) else {
+                    return;
+                };
+                slab
+            }
+        };
+        let capacity = self.table.bytes(slab);
+        // A jumbo slab is populated only as far as it is needed.
+        let len = if u64::from(capacity) > needed.max(1 << 18) {
+            needed.max(1 << 18) as u32
+        } else {
+            capacity
+        };
+        cursor.buffer = Some(Buffer {
+            slab,
+            base,
+            len: 0,
+            verified: cursor.position,
+        });
+        let read = self.reader.cold[index].as_mut().expect("as before");
+        read.cursor = Some(cursor);
+        read.stage = Stage::Reading;
+        read.started_ns = cx.now.mono_ns;
+        self.counters.cold_reads.inc();
+        let token = self.token(Kind::Read, index as u64);
+        // SAFETY: the slab is this read's alone until the completion.
+        unsafe {
+            cx.ring
+                .read(cursor.file, base, self.table.at(slab), len, token)
+        };
+    }
+
+    /// A slab to read into: a free one, or that of the place used longest ago.
+    fn take_read_slab(&mut self, bytes: u32) -> Option<crate::memory::SlabId> {
+        loop {
+            if let Some(slab) = self.reader.reads.take(bytes) {
+                return Some(slab);
+            }
+            let with_buffer = self
+                .reader
+                .cursors
+                .iter_mut()
+                .filter(|cursor| cursor.buffer.is_some());
+            let buffer = with_buffer
+                .min_by_key(|cursor| cursor.used_ns)?
+                .buffer
+                .take()?;
+            self.reader.reads.put(&self.table, buffer.slab);
+        }
+    }
+
+    fn next_segment<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
+        let read = self.reader.cold[index].as_mut().expect("as before");
+        let cursor = read.cursor.take().expect("a read has its place");
+        let (slot, offset) = (read.slot, cursor.offset);
+        let stuck = cursor.base_offset == offset
+            && cursor
+                .buffer
+                .is_some_and(|b| b.verified == cursor.position && cursor.position == 0);
+        self.close_cursor(cx, cursor);
+        if stuck
+            || !self.ask_finder(Question::Read {
+                read: index as u32,
+                slot,
+                offset,
+            })
+        {
+            let refusal = self.read_refusal(index, Reason::Damaged);
+            return self.end_cold(cx, index, Some(refusal));
+        }
+        self.reader.cold[index].as_mut().expect("as before").stage = Stage::Finding;
+    }
+
+    /// Answers a cold read and keeps its place for the next fetch.
+    fn end_cold<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        index: usize,
+        refusal: Option<Refusal>,
+    ) {
+        let read = self.reader.cold[index].take().expect("a read ends once");
+        match (refusal, read.response) {
+            (None, Some(response)) => self.finish_response(read.fetch.request, response),
+            (refusal, response) => {
+                if let Some(response) = response {
+                    self.reader.responses.put(&self.table, response.slab);
+                }
+                if let Some(refusal) = refusal {
+                    self.refuse(read.fetch.request, refusal);
+                }
+            }
+        }
+        let Some(mut cursor) = read.cursor else {
+            return;
+        };
+        let below = self
+            .tail_start(read.slot)
+            .unwrap_or(self.topics[read.slot.index()].readable.offset);
+        if refusal.is_some() || cursor.offset >= below {
+            return self.close_cursor(cx, cursor);
+        }
+        cursor.used_ns = cx.now.mono_ns;
+        if self.reader.cursors.len() == CURSORS {
+            self.close_oldest(cx);
+        }
+        self.reader.cursors.push(cursor);
+    }
+
+    fn close_oldest<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {
+        let oldest = self
+            .reader
+            .cursors
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, cursor)| cursor.used_ns)
+            .map(|(i, _)| i);
+        if let Some(at) = oldest {
+            let cursor = self.reader.cursors.swap_remove(at);
+            self.close_cursor(cx, cursor);
+        }
+    }
+
+    fn close_cursor<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, cursor: Cursor) {
+        if let Some(buffer) = cursor.buffer {
+            self.reader.reads.put(&self.table, buffer.slab);
+        }
+        cx.ring.uninstall(cursor.file);
+        self.reader.free_files.push(cursor.file);
+        self.ask_finder(Question::Close {
+            file: cursor.handle,
+        });
+    }
+
+    /// Forgets the places of a topic that goes.
+    pub(in crate::io) fn close_cursors<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        slot: TopicSlot,
+    ) {
+        while let Some(at) = self
+            .reader
+            .cursors
+            .iter()
+            .position(|cursor| cursor.slot == slot)
+        {
+            let cursor = self.reader.cursors.swap_remove(at);
+            self.close_cursor(cx, cursor);
+        }
+    }
+
+    fn read_refusal(&self, index: usize, reason: Reason) -> Refusal {
+        let read = self.reader.cold[index].expect("as before");
+        let offset = read
+            .response
+            .map_or(read.fetch.offset, |response| response.next_offset);
+        Refusal {
+            code: ErrorCode::Storage,
+            reason,
+            value: u64::from(read.fetch.topic),
+            bound: offset,
+        }
+    }
+}
+
+fn topic_of(read: &ColdRead) -> u32 {
+    read.fetch.topic
+}

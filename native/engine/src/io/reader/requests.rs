@@ -1,0 +1,268 @@
+//! What clients ask of the engine.
+
+use super::copy::Copied;
+use super::Response;
+use crate::agent::Cx;
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::io::agent::{IoAgent, IoRing};
+use crate::limits::RESPONSE_HEADROOM;
+use crate::messages::{FetchData, FetchRequest, FromIo, RequestId, ToIo};
+use crate::topics::TopicSlot;
+
+/// Requests taken in one duty cycle at most.
+const BURST: usize = 256;
+/// "Where is the end" (lwp.md, "Fetch at the edges"), and what Subscribe takes for it besides.
+const END: u64 = u64::MAX;
+const CLIENT_END: u64 = (1 << 63) - 1;
+
+impl IoAgent {
+    /// Takes requests. Returns how many.
+    pub(in crate::io) fn requests<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = 0;
+        let now_s = cx.now.wall_ns / 1_000_000_000;
+        while done < BURST && self.ends.to_network.room() > BURST && self.ends.to_finder.room() > 8
+        {
+            let Some(message) = self.ends.from_network.pop() else {
+                break;
+            };
+            done += 1;
+            match message {
+                ToIo::Fetch(fetch) => self.fetch(fetch, cx.now.mono_ns),
+                ToIo::Locate { request, topic, by } => self.locate(request, topic, by),
+                ToIo::Subscribe {
+                    request,
+                    topic,
+                    offset,
+                } => self.subscribe(request, topic, offset),
+                ToIo::Commit {
+                    request,
+                    topic,
+                    consumer,
+                    offset,
+                } => {
+                    self.commit(request, topic, consumer, offset, now_s);
+                }
+                ToIo::GetCommitted {
+                    request,
+                    topic,
+                    consumer,
+                } => self.committed(request, topic, consumer, now_s),
+                ToIo::Release(slab) => self.reader.responses.put(&self.table, slab),
+                ToIo::Forget(request) => self.forget(request),
+            }
+        }
+        done
+    }
+
+    fn subscribe(&mut self, request: RequestId, topic: u32, offset: u64) {
+        match self.map.find(topic) {
+            Ok(slot) => {
+                let topic = &self.topics[slot.index()];
+                let end = topic.readable.offset;
+                let offset = if offset == END || offset == CLIENT_END {
+                    end
+                } else {
+                    offset.max(topic.first.offset)
+                };
+                self.answer(FromIo::Resolved { request, offset });
+            }
+            Err(refusal) => self.refuse(request, refusal),
+        }
+    }
+
+    /// A fetch that may wait.
+    fn fetch(&mut self, fetch: FetchRequest, now_ns: u64) {
+        let slot = match self.map.find(fetch.topic) {
+            Ok(slot) => slot,
+            Err(refusal) => return self.refuse(fetch.request, refusal),
+        };
+        let end = self.topics[slot.index()].readable.offset;
+        let enough = u64::from(fetch.min_bytes.min(fetch.max_bytes));
+        let waits =
+            fetch.deadline_ns > now_ns && fetch.offset <= end && end - fetch.offset < enough;
+        if waits && self.is_boundary(slot, fetch.offset) && self.wait(slot, fetch) {
+            return;
+        }
+        self.fetch_now(fetch, now_ns);
+    }
+
+    /// Whether an offset is known to be the start of a record, or the end. What is not known is fetched to find out.
+    fn is_boundary(&self, slot: TopicSlot, offset: u64) -> bool {
+        if offset == self.topics[slot.index()].readable.offset {
+            return true;
+        }
+        let Some(batch) = self.tail_at(slot, offset) else {
+            return false;
+        };
+        let at = (offset - batch.header.base_offset) as usize;
+        let payload = batch.position + crate::format::batch::BATCH_HEADER as u64;
+        let payload = self.slabs.bytes(
+            batch.slab,
+            payload,
+            payload + u64::from(batch.header.payload_len),
+        );
+        crate::lwp::tlv::records(payload)
+            .take_while(|record| record.at <= at)
+            .any(|record| record.at == at)
+    }
+
+    /// Answers a fetch with what there is.
+    pub(super) fn fetch_now(&mut self, mut fetch: FetchRequest, now_ns: u64) {
+        let slot = match self.map.find(fetch.topic) {
+            Ok(slot) => slot,
+            Err(refusal) => return self.refuse(fetch.request, refusal),
+        };
+        let topic = &self.topics[slot.index()];
+        let (first, end) = (topic.first.offset, topic.readable.offset);
+        if fetch.offset == END || fetch.offset == end {
+            return self.fetched(fetch.request, None, end);
+        }
+        if fetch.offset > end {
+            let refusal = Refusal {
+                code: ErrorCode::OffsetOutOfRange,
+                reason: Reason::BeyondEnd,
+                value: fetch.offset,
+                bound: end,
+            };
+            return self.refuse(fetch.request, refusal);
+        }
+        fetch.offset = fetch.offset.max(first);
+        if self
+            .tail_start(slot)
+            .is_none_or(|start| fetch.offset < start)
+        {
+            self.counters.misses.inc();
+            return self.fetch_cold(slot, fetch, now_ns);
+        }
+        let Some(mut response) = self.begin_response(&fetch, end - fetch.offset) else {
+            return self.later(fetch);
+        };
+        loop {
+            match self.copy_tail(slot, &mut response) {
+                Copied::Whole | Copied::Full => break,
+                Copied::InsideRecord(at) => {
+                    self.reader.responses.put(&self.table, response.slab);
+                    return self.inside(fetch.request, fetch.offset, at);
+                }
+                Copied::TooSmall(_) if response.len > 0 => break,
+                Copied::TooSmall(needed) => {
+                    self.reader.responses.put(&self.table, response.slab);
+                    let Some(slab) = self.reader.responses.take(needed + RESPONSE_HEADROOM) else {
+                        return self.later(fetch);
+                    };
+                    response.slab = slab;
+                }
+            }
+        }
+        self.counters.hits.inc();
+        self.finish_response(fetch.request, response);
+    }
+
+    /// A slab for the answer, as large as the request and what there is allow. `None`: wait for one.
+    pub(super) fn begin_response(
+        &mut self,
+        fetch: &FetchRequest,
+        available: u64,
+    ) -> Option<Response> {
+        let wanted = u64::from(fetch.max_bytes).min(available.max(1)) as u32 + RESPONSE_HEADROOM;
+        let pool = &mut self.reader.responses;
+        // Less than what was asked for is an answer too: the client goes on at `next_offset`.
+        let slab = pool
+            .take(wanted)
+            .or_else(|| pool.take_eager(wanted.min(64 * 1024)))
+            .or_else(|| pool.take(1))?;
+        let capacity = self.table.bytes(slab) - RESPONSE_HEADROOM;
+        Some(Response {
+            slab,
+            budget: fetch.max_bytes.min(capacity),
+            len: 0,
+            records: 0,
+            next_offset: fetch.offset,
+            mode: fetch.mode,
+        })
+    }
+
+    pub(super) fn finish_response(&mut self, request: RequestId, response: Response) {
+        if response.len == 0 {
+            self.reader.responses.put(&self.table, response.slab);
+            return self.fetched(request, None, response.next_offset);
+        }
+        self.counters.fetched_bytes.add(u64::from(response.len));
+        self.counters
+            .fetched_records
+            .add(u64::from(response.records));
+        self.fetched(
+            request,
+            Some((response.slab, response.len, response.records)),
+            response.next_offset,
+        );
+    }
+
+    fn fetched(
+        &mut self,
+        request: RequestId,
+        data: Option<(crate::memory::SlabId, u32, u32)>,
+        next_offset: u64,
+    ) {
+        self.counters.fetches.inc();
+        let (slab, len, records) = data.map_or((None, 0, 0), |(slab, len, records)| {
+            (Some(slab), len, records)
+        });
+        self.answer(FromIo::Fetched {
+            request,
+            data: FetchData {
+                slab,
+                len,
+                records,
+                next_offset,
+            },
+        });
+    }
+
+    pub(super) fn inside(&mut self, request: RequestId, offset: u64, record: u64) {
+        let refusal = Refusal {
+            code: ErrorCode::InvalidOffset,
+            reason: Reason::InsideRecord,
+            value: offset,
+            bound: record,
+        };
+        self.refuse(request, refusal);
+    }
+
+    /// Nothing to answer with right now: tried again when something is given back.
+    pub(super) fn later(&mut self, fetch: FetchRequest) {
+        if self.reader.queued.len() < self.reader.queued.capacity() {
+            self.reader.queued.push_back(fetch);
+        } else {
+            let value = u64::from(fetch.topic);
+            let code = ErrorCode::RateLimited;
+            self.refuse(
+                fetch.request,
+                Refusal {
+                    code,
+                    reason: Reason::Overloaded,
+                    value,
+                    bound: 0,
+                },
+            );
+        }
+    }
+
+    /// Wakes who waits and goes on with what was put off. Returns how much that was.
+    pub(in crate::io) fn read<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = self.wake_waiters(cx.now.mono_ns);
+        done += self.answers(cx);
+        for _ in 0..self.reader.queued.len() {
+            let Some(fetch) = self.reader.queued.pop_front() else {
+                break;
+            };
+            let before = self.reader.queued.len();
+            self.fetch_now(fetch, cx.now.mono_ns);
+            if self.reader.queued.len() > before {
+                break;
+            }
+            done += 1;
+        }
+        done + self.resume_cold(cx)
+    }
+}

@@ -1,0 +1,265 @@
+//! What the keeper reports, and what an error does to a topic.
+
+use super::agent::{IoAgent, IoRing};
+use super::control::IoEvent;
+use super::segment::File;
+use super::topic::{Phase, Settle};
+use crate::agent::Cx;
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::keeper::{Kept, Report, SegmentRef};
+use crate::node::LogEvent;
+use crate::storage::Handle;
+use crate::topics::TopicSlot;
+
+impl IoAgent {
+    /// Takes the keeper's reports. Returns how many there were.
+    pub(super) fn reports<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        let mut done = 0;
+        while let Some(report) = self.ends.from_keeper.pop() {
+            done += 1;
+            match report {
+                Report::Opened {
+                    segment,
+                    slot,
+                    result,
+                } => self.opened(cx, segment, slot, result),
+                Report::Extended {
+                    segment,
+                    slot,
+                    result,
+                } => {
+                    let Some(node) = self.segments.find(segment) else {
+                        continue;
+                    };
+                    node.extending = false;
+                    match result {
+                        Ok(to) => node.allocated = node.allocated.max(to),
+                        Err(errno) => self.freeze(slot, errno, "reserving space for a segment"),
+                    }
+                    self.ready.add(slot.0);
+                }
+                Report::Sealed {
+                    segment,
+                    slot,
+                    result,
+                } => self.sealed(segment, slot, result),
+                Report::Removed {
+                    slot,
+                    query,
+                    result,
+                } => self.retained(slot, query, result),
+                Report::TopicRemoved { slot, result } => self.topic_removed(slot, result),
+                Report::Chunk { number, result } => self.chunk_made(cx, number, result),
+                Report::Commits { result, memory } => self.commits_saved(result, memory),
+            }
+        }
+        done
+    }
+
+    fn opened<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        at: SegmentRef,
+        slot: TopicSlot,
+        result: Result<(Handle, u64), i32>,
+    ) {
+        match result {
+            Ok((handle, allocated)) => {
+                let installed = self.file_slots.pop();
+                let segment = &mut self.segments[at];
+                segment.created = true;
+                segment.allocated = segment.allocated.max(allocated);
+                segment.file = File::Closed;
+                if let Some(file) = installed {
+                    match cx.ring.install(file, handle) {
+                        Ok(()) => segment.file = File::Open { handle, slot: file },
+                        Err(error) => {
+                            self.file_slots.push(file);
+                            self.freeze(
+                                slot,
+                                error.raw_os_error().unwrap_or(libc::EIO),
+                                "registering a segment",
+                            );
+                        }
+                    }
+                } else {
+                    self.rest_files();
+                    let _ = self.tell_keeper(crate::keeper::Job::Close { file: handle });
+                    self.stalled.add(slot.0);
+                }
+                self.log(LogEvent::SegmentOpened {
+                    topic: self.topics[slot.index()].id,
+                    base_offset: self.segments[at].name.base_offset,
+                });
+            }
+            Err(errno) => {
+                self.segments[at].file = File::Closed;
+                self.freeze(slot, errno, "creating a segment");
+            }
+        }
+        self.ready.add(slot.0);
+    }
+
+    fn sealed(&mut self, at: SegmentRef, slot: TopicSlot, result: Result<(), i32>) {
+        if let Err(errno) = result {
+            // Its bytes are safe under the old name; recovery seals it.
+            self.log(LogEvent::Background {
+                what: "sealing a segment",
+                path: String::new(),
+                errno,
+            });
+        }
+        let topic = &mut self.topics[slot.index()];
+        assert_eq!(
+            topic.first_segment,
+            Some(at),
+            "segments are sealed in order"
+        );
+        let segment = self.segments.remove(at);
+        let end = segment.end.expect("only complete segments are sealed");
+        topic.first_segment = segment.next;
+        if topic.last_segment == Some(at) {
+            topic.last_segment = None;
+        }
+        topic.unsealed -= 1;
+        topic.sealed_bytes += end;
+        topic.sealed_segments += 1;
+        self.shared.set_unsealed(slot, topic.unsealed);
+        self.counters.sealed.inc();
+        let (id, query) = (topic.id, topic.seal_query.take_if(|_| topic.unsealed == 0));
+        self.note_segment_room();
+        self.log(LogEvent::SegmentSealed {
+            topic: id,
+            base_offset: segment.name.base_offset,
+            end,
+        });
+        if let Some(query) = query {
+            self.event(IoEvent::Done {
+                query,
+                result: Ok(()),
+            });
+        }
+        self.ready.add(slot.0);
+    }
+
+    fn retained(&mut self, slot: TopicSlot, query: u64, result: Result<Kept, i32>) {
+        let topic = &mut self.topics[slot.index()];
+        match result {
+            Ok(kept) => {
+                topic.sealed_bytes = kept.bytes;
+                topic.sealed_segments = kept.segments;
+                let first = kept.first.or_else(|| {
+                    let name = self.segments[topic.first_segment?].name;
+                    Some((name.base_offset, name.base_record))
+                });
+                let (offset, record) = first.unwrap_or((topic.next.offset, topic.next.record));
+                topic.first = super::topic::End { offset, record };
+                let topic = topic.id;
+                let below = offset;
+                if kept.removed_segments > 0 {
+                    self.log(LogEvent::SegmentsRemoved {
+                        topic,
+                        below_offset: below,
+                        segments: kept.removed_segments,
+                        bytes: kept.removed_bytes,
+                    });
+                }
+                self.event(IoEvent::Done {
+                    query,
+                    result: Ok(()),
+                });
+            }
+            Err(errno) => {
+                self.log(LogEvent::Background {
+                    what: "removing old segments",
+                    path: String::new(),
+                    errno,
+                });
+                self.event(IoEvent::Done {
+                    query,
+                    result: Err(self.storage_refusal(slot)),
+                });
+            }
+        }
+    }
+
+    fn chunk_made<R: IoRing + ?Sized>(
+        &mut self,
+        cx: &mut Cx<'_, R>,
+        number: u64,
+        result: Result<Handle, i32>,
+    ) {
+        self.journal.chunk_asked = false;
+        match result {
+            Ok(handle) => {
+                let file = crate::ring::FileSlot(self.journal.chunks.count() as u32);
+                match cx.ring.install(file, handle) {
+                    Ok(()) => self.journal.chunks.add(number, handle, file),
+                    Err(_) => {
+                        let _ = self.tell_keeper(crate::keeper::Job::Close { file: handle });
+                    }
+                }
+            }
+            // Without it the ring is smaller: writes wait more often.
+            Err(errno) => {
+                self.journal.chunk_asked = errno == libc::ENOSPC;
+                self.log(LogEvent::Background {
+                    what: "making a journal chunk",
+                    path: String::new(),
+                    errno,
+                });
+            }
+        }
+    }
+
+    /// An I/O error: the topic takes nothing until a restart recovers it; what was acknowledged is served.
+    pub(super) fn freeze(&mut self, slot: TopicSlot, errno: i32, what: &'static str) {
+        self.counters.errors.inc();
+        let topic = &mut self.topics[slot.index()];
+        if topic.phase != Phase::Live {
+            return;
+        }
+        topic.phase = Phase::Frozen;
+        if topic.settle != Settle::No {
+            topic.settle = Settle::No;
+            self.settling -= 1;
+        }
+        self.shared.set_frozen(slot, true);
+        self.frozen += 1;
+        self.counters.frozen.set(self.frozen);
+        let (id, offset) = (topic.id, topic.readable.offset);
+        self.fail_all(slot);
+        self.log(LogEvent::TopicFrozen {
+            topic: id,
+            offset,
+            errno,
+            what,
+        });
+        if let Some(query) = self.topics[slot.index()].seal_query.take() {
+            self.event(IoEvent::Done {
+                query,
+                result: Err(self.storage_refusal(slot)),
+            });
+        }
+    }
+
+    /// Answers every frame of a topic that waits, and forgets its batches that are not readable.
+    pub(super) fn fail_all(&mut self, slot: TopicSlot) {
+        while let Some(frame) = self.frames.pop(&mut self.topics[slot.index()].frames) {
+            self.fail_frame(slot, frame.ticket);
+        }
+        let topic = &mut self.topics[slot.index()];
+        while self.batches.pop(&mut topic.batches).is_some() {}
+        while self.entries.pop(&mut topic.entries).is_some() {}
+    }
+
+    pub(super) fn storage_refusal(&self, slot: TopicSlot) -> Refusal {
+        let topic = &self.topics[slot.index()];
+        Refusal {
+            code: ErrorCode::Storage,
+            reason: Reason::TopicFrozen,
+            value: u64::from(topic.id),
+            bound: topic.readable.offset,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Slabs in the I/O agent's hands: what of which segment each one holds.
+
+use std::collections::VecDeque;
+
+use crate::keeper::SegmentRef;
+use crate::limits::BLOCK;
+use crate::memory::{SlabId, SlabTable};
+use crate::topics::TopicSlot;
+
+/// What a slab holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub slot: TopicSlot,
+    pub segment: SegmentRef,
+    /// Position in the segment of the slab's first byte, a multiple of 4,096.
+    pub base: u64,
+    /// Position of its first batch; bytes between `base` and here are the end of earlier batches.
+    pub first: u64,
+    /// Position where its complete batches end.
+    pub end: u64,
+    /// The ingest agent puts nothing more into it.
+    pub closed: bool,
+    /// The bytes between `base` and `first` are there.
+    pub filled: bool,
+    /// They are being read from the disk.
+    pub filling: bool,
+    /// Offset of the first record of its first batch.
+    pub first_offset: u64,
+    /// Everything in it is on stable storage in its segment: it is kept only for readers.
+    pub clean: bool,
+    /// The topic's next one.
+    pub next: Option<SlabId>,
+}
+
+/// All slabs that the I/O agent holds.
+pub struct Slabs {
+    table: std::sync::Arc<SlabTable>,
+    held: Vec<Option<Held>>,
+    /// Clean ones, oldest first: the tail cache, and what is given back first.
+    clean: VecDeque<SlabId>,
+    /// Bytes held, jumbo ones included.
+    bytes: u64,
+}
+
+impl Slabs {
+    /// For the slabs of a table of `count` entries.
+    #[must_use]
+    pub fn new(table: std::sync::Arc<SlabTable>, count: u32) -> Self {
+        Self {
+            table,
+            held: (0..count).map(|_| None).collect(),
+            clean: VecDeque::with_capacity(count as usize),
+            bytes: 0,
+        }
+    }
+    /// Takes a slab over.
+    pub fn take(&mut self, slab: SlabId, held: Held) {
+        assert!(self.held[slab.0 as usize].is_none(), "a slab has one owner");
+        self.bytes += u64::from(self.table.bytes(slab));
+        self.held[slab.0 as usize] = Some(held);
+    }
+    /// Lets a slab go.
+    pub fn release(&mut self, slab: SlabId) -> Held {
+        self.bytes -= u64::from(self.table.bytes(slab));
+        self.held[slab.0 as usize]
+            .take()
+            .expect("a slab is released once")
+    }
+    /// Marks a slab as kept for readers only.
+    pub fn mark_clean(&mut self, slab: SlabId) {
+        self[slab].clean = true;
+        self.clean.push_back(slab);
+    }
+    /// Takes the oldest clean slab out of the queue.
+    pub fn pop_clean(&mut self) -> Option<SlabId> {
+        self.clean.pop_front()
+    }
+    /// Takes a slab out of the queue of clean ones, wherever it stands there.
+    pub fn forget_clean(&mut self, slab: SlabId) {
+        self.clean.retain(|&other| other != slab);
+    }
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes_held(&self) -> u64 {
+        self.bytes
+    }
+    /// Complete bytes of a slab, `from..to` in positions of its segment.
+    #[must_use]
+    pub fn bytes(&self, slab: SlabId, from: u64, to: u64) -> &[u8] {
+        let held = &self[slab];
+        let known = if held.filled { held.base } else { held.first };
+        assert!(
+            known <= from && from <= to && to <= held.end,
+            "only complete bytes are read"
+        );
+        // SAFETY: the range is inside the slab, and its bytes below `end` never change: the ingest agent writes only
+        // behind them, and this agent only into the part before `first` that was not filled.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.table.at(slab).add((from - held.base) as usize),
+                (to - from) as usize,
+            )
+        }
+    }
+    /// Address of a position.
+    #[must_use]
+    pub fn at(&self, slab: SlabId, position: u64) -> *const u8 {
+        let held = &self[slab];
+        assert!(position >= held.base && position - held.base < u64::from(self.table.bytes(slab)));
+        // SAFETY: inside the slab (asserted).
+        unsafe { self.table.at(slab).add((position - held.base) as usize) }
+    }
+    /// Puts the bytes in front of a slab's first batch in place.
+    pub fn fill(&mut self, slab: SlabId, bytes: *const u8) {
+        let held = &mut self.held[slab.0 as usize].as_mut().expect("held");
+        assert!(!held.filled && held.first - held.base < BLOCK);
+        // SAFETY: the part before `first` is this agent's alone until it is filled; `bytes` points at as many bytes of
+        // another slab or of a read buffer (the callers').
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                bytes,
+                self.table.at(slab),
+                (held.first - held.base) as usize,
+            )
+        };
+        held.filled = true;
+        held.filling = false;
+    }
+    /// Zeros from the end of a closed slab's batches to the end of their last block, so that it can be written whole.
+    pub fn pad(&mut self, slab: SlabId) {
+        let held = &self[slab];
+        assert!(
+            held.closed,
+            "the ingest agent may still write behind the end"
+        );
+        let from = held.end - held.base;
+        let to = from.next_multiple_of(BLOCK);
+        assert!(to <= u64::from(self.table.bytes(slab)));
+        // SAFETY: inside the slab (asserted), behind its last batch, and the ingest agent has let it go.
+        unsafe {
+            std::ptr::write_bytes(
+                self.table.at(slab).add(from as usize),
+                0,
+                (to - from) as usize,
+            )
+        };
+    }
+}
+
+impl std::ops::Index<SlabId> for Slabs {
+    type Output = Held;
+    fn index(&self, slab: SlabId) -> &Held {
+        self.held[slab.0 as usize]
+            .as_ref()
+            .expect("a topic names only slabs that are held")
+    }
+}
+
+impl std::ops::IndexMut<SlabId> for Slabs {
+    fn index_mut(&mut self, slab: SlabId) -> &mut Held {
+        self.held[slab.0 as usize]
+            .as_mut()
+            .expect("a topic names only slabs that are held")
+    }
+}

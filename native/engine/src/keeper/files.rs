@@ -1,0 +1,57 @@
+//! Which files each topic has: shared by keeper and finder, never by an agent.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::format::names::SegmentName;
+use crate::topics::TopicSlot;
+
+/// The files of a topic.
+#[derive(Clone, Debug)]
+pub struct TopicFiles {
+    pub id: u32,
+    /// Also the name of its directory.
+    pub name: String,
+    /// Sealed segments with their lengths, by base offset.
+    pub sealed: Vec<(SegmentName, u64)>,
+    /// Segments that are not sealed, by base offset.
+    pub active: Vec<SegmentName>,
+}
+
+impl TopicFiles {
+    /// All segments by base offset, the sealed ones first, which they are.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = SegmentName> + '_ {
+        self.sealed
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(self.active.iter().copied())
+    }
+}
+
+/// The files of all topics, by slot.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Mutex<Vec<Option<TopicFiles>>>>);
+
+impl Catalogue {
+    /// For `topics` slots.
+    #[must_use]
+    pub fn new(topics: u32) -> Self {
+        Self(Arc::new(Mutex::new((0..topics).map(|_| None).collect())))
+    }
+    /// Calls `f` with a topic's files; `None` if it has none any more.
+    pub fn with<T>(&self, slot: TopicSlot, f: impl FnOnce(&mut TopicFiles) -> T) -> Option<T> {
+        self.lock().get_mut(slot.index())?.as_mut().map(f)
+    }
+    /// A topic comes.
+    pub fn add(&self, slot: TopicSlot, files: TopicFiles) {
+        self.lock()[slot.index()] = Some(files);
+    }
+    /// A topic goes.
+    pub fn remove(&self, slot: TopicSlot) -> Option<TopicFiles> {
+        self.lock()[slot.index()].take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<TopicFiles>>> {
+        // A panic elsewhere aborts the process; what it left here is whole all the same.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

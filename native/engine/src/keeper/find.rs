@@ -1,0 +1,342 @@
+//! From an address to a place on disk, in O(1) expected probes of a sparse index and a hop over a few batch headers.
+
+use std::io;
+use std::sync::Arc;
+
+use super::files::Catalogue;
+use super::{Answer, Found, Located, Question};
+use crate::error::{ErrorCode, Reason, Refusal};
+use crate::format::batch::{BatchHeader, SortKey, BATCH_HEADER};
+use crate::format::index::{IndexEntry, ENTRY};
+use crate::format::names::SegmentName;
+use crate::io::{reaches, within};
+use crate::messages::LocateBy;
+use crate::queue::{Receiver, Sender};
+use crate::storage::{Handle, Open, Storage};
+use crate::topics::TopicSlot;
+
+const READ: Open = Open {
+    write: false,
+    create: false,
+    direct: false,
+};
+const READ_DIRECT: Open = Open {
+    write: false,
+    create: false,
+    direct: true,
+};
+
+/// Answers questions, one after the other. Thread: one of its own, no agent.
+pub struct Finder {
+    storage: Arc<dyn Storage>,
+    catalogue: Catalogue,
+    questions: Receiver<Question>,
+    answers: Sender<Answer>,
+}
+
+impl Finder {
+    /// A finder in the files under `storage`.
+    #[must_use]
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        catalogue: Catalogue,
+        questions: Receiver<Question>,
+        answers: Sender<Answer>,
+    ) -> Self {
+        Self {
+            storage,
+            catalogue,
+            questions,
+            answers,
+        }
+    }
+
+    /// Answers what was asked. Returns how many questions that was.
+    pub fn work(&mut self) -> usize {
+        let mut done = 0;
+        while self.answers.room() > 0 {
+            let Some(question) = self.questions.pop() else {
+                break;
+            };
+            done += 1;
+            let answer = match question {
+                Question::Read { read, slot, offset } => Answer::Read {
+                    read,
+                    slot,
+                    result: self.place(slot, offset),
+                },
+                Question::Locate {
+                    request,
+                    slot,
+                    by,
+                    below,
+                } => Answer::Locate {
+                    request,
+                    slot,
+                    by,
+                    result: self.locate(slot, by, below),
+                },
+                Question::Close { file } => {
+                    self.storage.close(file);
+                    continue;
+                }
+            };
+            let room = self.answers.push(answer).is_ok();
+            assert!(room, "room was made sure of");
+        }
+        done
+    }
+
+    fn place(&self, slot: TopicSlot, offset: u64) -> Result<Found, Refusal> {
+        let by = LocateBy::Offset(offset);
+        let (topic, id, segments) = self.segments(slot, offset)?;
+        let failed = |_| refusal(id, Reason::ReadFailed, offset);
+        let name = segments
+            .into_iter()
+            .rev()
+            .find(|name| name.base_offset <= offset);
+        let name = name.ok_or(refusal(id, Reason::Damaged, offset))?;
+        let segment = Segment::open(&*self.storage, &topic, name).map_err(failed)?;
+        let (position, header) =
+            segment
+                .search(by)
+                .map_err(failed)?
+                .ok_or(refusal(id, Reason::Damaged, offset))?;
+        let file = self.storage.open(&name.path(&topic, "lnc"), READ_DIRECT);
+        // The segment may have been sealed under our hands: then it has another name.
+        let file = file.or_else(|error| match self.renamed(slot, name) {
+            Some(now) => self.storage.open(&now.path(&topic, "lnc"), READ_DIRECT),
+            None => Err(error),
+        });
+        Ok(Found {
+            file: file.map_err(failed)?,
+            position,
+            base_offset: header.base_offset,
+        })
+    }
+
+    fn locate(
+        &self,
+        slot: TopicSlot,
+        by: LocateBy,
+        below: u64,
+    ) -> Result<Option<Located>, Refusal> {
+        let (topic, id, segments) = self.segments(slot, below)?;
+        let failed = |_| refusal(id, Reason::ReadFailed, below);
+        let from = segments.iter().rposition(|name| match by {
+            LocateBy::Record(record) => name.base_record <= record,
+            LocateBy::Offset(offset) => name.base_offset <= offset,
+            LocateBy::Time(ns) | LocateBy::Key(ns, _) => name.start_ns < ns,
+        });
+        for name in segments.into_iter().skip(from.unwrap_or(0)) {
+            if name.base_offset >= below {
+                break;
+            }
+            let segment = Segment::open(&*self.storage, &topic, name).map_err(failed)?;
+            let Some((position, header)) = segment.search(by).map_err(failed)? else {
+                continue;
+            };
+            if header.next_offset() > below {
+                return Ok(None);
+            }
+            let mut payload = vec![0; header.payload_len as usize];
+            let read =
+                self.storage
+                    .read_at(segment.file, &mut payload, position + BATCH_HEADER as u64);
+            let whole = read.map_err(failed)? == payload.len()
+                && crate::checksum::checksum(header.payload_kind, &payload)
+                    == header.payload_checksum;
+            if !whole {
+                return Err(refusal(id, Reason::Damaged, header.base_offset));
+            }
+            return Ok(within(&header, &payload, by));
+        }
+        Ok(None)
+    }
+
+    fn segments(
+        &self,
+        slot: TopicSlot,
+        offset: u64,
+    ) -> Result<(String, u32, Vec<SegmentName>), Refusal> {
+        self.catalogue
+            .with(slot, |files| {
+                (files.name.clone(), files.id, files.all().collect())
+            })
+            .ok_or(refusal(0, Reason::ReadFailed, offset))
+    }
+
+    fn renamed(&self, slot: TopicSlot, name: SegmentName) -> Option<SegmentName> {
+        self.catalogue.with(slot, |files| {
+            files
+                .all()
+                .find(|other| other.base_offset == name.base_offset)
+        })?
+    }
+}
+
+fn refusal(topic: u32, reason: Reason, offset: u64) -> Refusal {
+    Refusal {
+        code: ErrorCode::Storage,
+        reason,
+        value: u64::from(topic),
+        bound: offset,
+    }
+}
+
+/// A segment that is searched.
+struct Segment<'a> {
+    storage: &'a dyn Storage,
+    file: Handle,
+    index: Option<(Handle, Handle)>,
+    entries: u64,
+}
+
+impl Drop for Segment<'_> {
+    fn drop(&mut self) {
+        self.storage.close(self.file);
+        if let Some((idx, pos)) = self.index {
+            self.storage.close(idx);
+            self.storage.close(pos);
+        }
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn open(storage: &'a dyn Storage, topic: &str, name: SegmentName) -> io::Result<Self> {
+        let file = storage.open(&name.path(topic, "lnc"), READ)?;
+        let mut segment = Self {
+            storage,
+            file,
+            index: None,
+            entries: 0,
+        };
+        // Without an index the search starts at the first header: slower, never wrong.
+        if let Ok(idx) = storage.open(&name.path(topic, "idx"), READ) {
+            match storage.open(&name.path(topic, "pos"), READ) {
+                Ok(pos) => {
+                    segment.index = Some((idx, pos));
+                    segment.entries = storage.len(idx)?.min(storage.len(pos)?) / ENTRY as u64;
+                }
+                Err(_) => storage.close(idx),
+            }
+        }
+        Ok(segment)
+    }
+
+    /// The first batch that reaches the address, with its position.
+    fn search(&self, by: LocateBy) -> io::Result<Option<(u64, BatchHeader)>> {
+        let mut at = self.start(by)?;
+        while let Some(header) = self.header(at)? {
+            if reaches(&header, by) {
+                return Ok(Some((at, header)));
+            }
+            at += header.batch_len();
+        }
+        Ok(None)
+    }
+
+    /// Position of a batch at or before the one that is searched.
+    fn start(&self, by: LocateBy) -> io::Result<u64> {
+        let target = rank(by);
+        let (mut low, mut high) = (0, self.entries);
+        let mut best = 0;
+        let mut probes = 0;
+        // `low` is the first entry that may still be too far; everything below it lies before the target.
+        while low < high {
+            let probe = match probes {
+                0..8 if high - low > 8 => self.interpolate(low, high - 1, target, by)?,
+                _ => low + (high - low) / 2,
+            };
+            probes += 1;
+            let Some(entry) = self.entry(probe)? else {
+                return Ok(0);
+            };
+            if entry_rank(&entry, by) <= target {
+                best = probe + 1;
+                low = probe + 1;
+            } else {
+                high = probe;
+            }
+        }
+        // For times and keys equal ones may stand before: one entry further back is always before them.
+        let best = if matches!(by, LocateBy::Time(_) | LocateBy::Key(..)) {
+            best.saturating_sub(1)
+        } else {
+            best
+        };
+        let Some(entry) = best
+            .checked_sub(1)
+            .map(|ordinal| self.entry(ordinal))
+            .transpose()?
+            .flatten()
+        else {
+            return Ok(0);
+        };
+        // An entry is verified against the header it points at, and never believed.
+        let honest = self.header(entry.position)?.is_some_and(|header| {
+            header.base_offset == entry.base_offset
+                && header.base_record == entry.base_record
+                && header.key == entry.key
+        });
+        Ok(if honest { entry.position } else { 0 })
+    }
+
+    fn interpolate(&self, low: u64, high: u64, target: u128, by: LocateBy) -> io::Result<u64> {
+        let (Some(first), Some(last)) = (self.entry(low)?, self.entry(high)?) else {
+            return Ok(low);
+        };
+        let (first, last) = (entry_rank(&first, by), entry_rank(&last, by));
+        if target <= first || last <= first {
+            return Ok(low);
+        }
+        if target >= last {
+            return Ok(high);
+        }
+        let share = (target - first) as f64 / (last - first) as f64;
+        Ok((low + (share * (high - low) as f64) as u64).clamp(low, high))
+    }
+
+    fn entry(&self, ordinal: u64) -> io::Result<Option<IndexEntry>> {
+        let Some((idx, pos)) = self.index else {
+            return Ok(None);
+        };
+        let (mut key, mut place) = ([0; ENTRY], [0; ENTRY]);
+        let at = ordinal * ENTRY as u64;
+        let read =
+            self.storage.read_at(idx, &mut key, at)? + self.storage.read_at(pos, &mut place, at)?;
+        Ok(if read == 2 * ENTRY {
+            IndexEntry::decode(&key, &place)
+        } else {
+            None
+        })
+    }
+
+    fn header(&self, at: u64) -> io::Result<Option<BatchHeader>> {
+        let mut bytes = [0; BATCH_HEADER];
+        if self.storage.read_at(self.file, &mut bytes, at)? < BATCH_HEADER {
+            return Ok(None);
+        }
+        Ok(BatchHeader::decode(&bytes).ok().map(|(header, _)| header))
+    }
+}
+
+fn rank(by: LocateBy) -> u128 {
+    match by {
+        LocateBy::Record(value) | LocateBy::Offset(value) => u128::from(value),
+        LocateBy::Time(ns) => u128::from(ns) << 64,
+        LocateBy::Key(ns, rest) => u128::from(ns) << 64 | u128::from(rest),
+    }
+}
+
+fn entry_rank(entry: &IndexEntry, by: LocateBy) -> u128 {
+    match by {
+        LocateBy::Record(_) => u128::from(entry.base_record),
+        LocateBy::Offset(_) => u128::from(entry.base_offset),
+        LocateBy::Time(_) | LocateBy::Key(..) => key_rank(entry.key),
+    }
+}
+
+fn key_rank(key: SortKey) -> u128 {
+    u128::from(key.timestamp_ns) << 64 | u128::from(key.node_actor_sequence)
+}

@@ -1,0 +1,76 @@
+//! Files prepared ahead: spare segments and journal chunks, their blocks written once with zeros, so that a durable write
+//! into them never converts an extent (design.md, section 5).
+
+use std::io;
+
+use crate::format::names::{chunk_path, JOURNAL_DIR, SPARE_DIR, TEMPORARY};
+use crate::storage::{Handle, Open, Storage};
+
+/// Bytes of a fresh segment file that are written once; more is reserved as it grows.
+pub const REGION: u64 = 256 * 1024;
+/// Spares that are kept ready.
+pub const SPARES: usize = 4;
+
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Makes a spare segment file. Returns its path.
+///
+/// # Errors
+/// The storage's own.
+pub fn make_spare(storage: &dyn Storage, number: u64) -> io::Result<String> {
+    let path = format!("{SPARE_DIR}/{number:08}.lnc");
+    write_zeros(storage, &path, REGION)?;
+    Ok(path)
+}
+
+/// Makes a journal chunk durable under its name and opens it for direct writes.
+///
+/// # Errors
+/// The storage's own.
+pub fn make_chunk(storage: &dyn Storage, number: u64, bytes: u64) -> io::Result<Handle> {
+    let path = chunk_path(number);
+    let temporary = format!("{path}{TEMPORARY}");
+    write_zeros(storage, &temporary, bytes)?;
+    storage.rename(&temporary, &path)?;
+    storage.flush_dir(JOURNAL_DIR)?;
+    storage.open(&path, DIRECT)
+}
+
+/// How files are opened that a ring writes.
+pub const DIRECT: Open = Open {
+    write: true,
+    create: false,
+    direct: true,
+};
+
+fn write_zeros(storage: &dyn Storage, path: &str, bytes: u64) -> io::Result<()> {
+    if storage.exists(path)? {
+        storage.unlink(path)?;
+    }
+    let file = storage.open(
+        path,
+        Open {
+            write: true,
+            create: true,
+            direct: false,
+        },
+    )?;
+    let filled = fill(storage, file, bytes);
+    storage.close(file);
+    if filled.is_err() {
+        // Half a file takes room and serves nobody.
+        let _ = storage.unlink(path);
+    }
+    filled
+}
+
+fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
+    storage.allocate(file, bytes)?;
+    let mut at = 0;
+    while at < bytes {
+        let len = ZEROS.len().min((bytes - at) as usize);
+        storage.write_at(file, &ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    storage.flush(file)
+}
