@@ -26,7 +26,8 @@ impl NetworkAgent {
         let most = match order {
             Order::Engine => ENGINE_REQUESTS,
             Order::Plane => PLANE_REQUESTS,
-            Order::Wait => self.requests.max_waits(),
+            // Bounded for all connections together, and refused rather than left unread.
+            Order::Wait => u32::MAX,
         };
         if conn.requests.of(order) >= most {
             return Some(Want::Window);

@@ -278,15 +278,14 @@ impl NetworkAgent {
             conn.send_from = conn.send_from.wrapping_add(result as usize);
             return self.submit_send(ring, c);
         }
-        if let Sending::HeaderOf(payload) = std::mem::replace(&mut conn.sending, Sending::Nothing) {
-            if !payload.is_empty() {
+        match std::mem::replace(&mut conn.sending, Sending::Nothing) {
+            Sending::HeaderOf(payload) => {
                 let (from, len) = (payload.as_ptr(), payload.len() as u32);
                 return self.begin_send(ring, c, Sending::Payload(payload), from, len);
             }
-            self.spend(payload);
-        } else {
-            self.release_send(c);
+            sent => conn.sending = sent,
         }
+        self.release_send(c);
         self.dirty.push(c);
     }
 
