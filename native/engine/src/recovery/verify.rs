@@ -214,7 +214,7 @@ impl Verification<'_, '_, '_> {
                     link = Link::after(&batch);
                     at = batch.end();
                 }
-                Err(Wrong::Header(HeaderProblem::Fill)) if self.fill(at)? => break,
+                Err(Wrong::End | Wrong::Header(HeaderProblem::Fill)) if self.fill(at)? => break,
                 Err(wrong) => {
                     if expected {
                         self.wrong(at, &wrong);

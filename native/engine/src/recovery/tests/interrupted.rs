@@ -7,7 +7,7 @@ use crate::recovery::{recover, RecoveryError};
 const LEN: usize = 16 * 1024;
 
 /// A directory in which everything is to be done: a rotation, a torn tail, damage, leftovers, commits, unknown topics.
-fn everything() -> Files {
+pub fn everything() -> Files {
     let files = Files::new();
     let mut journal = Journal::new();
     // A rotation out of the journal.

@@ -1,11 +1,15 @@
 //! Recovery through its public door, over directories written byte by byte with the formats' own encoders.
 
+mod catalogue;
 mod damage;
 mod files;
+mod indexes;
 mod interrupted;
 mod journal;
+mod power;
 mod rotation;
 mod torn;
+mod verify;
 mod write;
 
 use super::{recover, Recovered, RecoveredTopic, RecoveryOptions};
