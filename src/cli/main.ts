@@ -11,6 +11,8 @@ export async function main(entry: string, options: { development?: boolean } = {
   // A built `lance` never looks for TypeScript sources, whatever NODE_ENV says.
   settings.enableAutoTranspile = options.development === true;
   exitOnClosedPipe();
+  // What nobody caught is a fault of ours; it still becomes a sentence and an exit code.
+  process.on('uncaughtException', (error) => process.exit(report(error, process.argv.slice(2))));
   try {
     await run(process.argv.slice(2), entry);
   } catch (error) {

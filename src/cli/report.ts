@@ -70,12 +70,11 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
   };
 }
 
-/** A message without what oclif wraps around it while it reads flags. */
+/** A message without what oclif wraps around it while it reads flags; the flag's name stays where it is not said again. */
 function withoutOclif(message: string): string {
-  return message
-    .replace(/^Parsing --\S+\s+/, '')
-    .replace(/\n?See more help with --help\s*$/, '')
-    .trim();
+  const [, flag, rest] = /^Parsing (--\S+)\s+([^]*)$/.exec(message) ?? [];
+  const plain = rest === undefined ? message : rest.startsWith(`${flag} `) ? rest : `${flag}: ${rest}`;
+  return plain.replace(/\n?See more help with --help\s*$/, '').trim();
 }
 
 /** The id of the command whose flags or arguments oclif was reading when it raised `error`. */

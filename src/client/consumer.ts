@@ -77,6 +77,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   /** Where reading stops; undefined when it follows. */
   readonly end: number | undefined;
 
+  private closed = false;
+
   private constructor(
     private connection: Connection,
     private readonly options: ConsumerOptions,
@@ -153,6 +155,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   }
 
   close(): void {
+    this.closed = true;
     this.connection.close();
   }
 
@@ -204,7 +207,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     const deadline = Date.now() + (this.options.timeout ?? DEFAULT_TIMEOUT);
     for (;;) {
       try {
-        if (this.connection.isClosed && !this.options.signal?.aborted) {
+        if (this.connection.isClosed && !this.closed && !this.options.signal?.aborted) {
           this.connection = await Connection.open(this.options);
         }
         return await work();
