@@ -72,7 +72,7 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
 
 /** A message without what oclif wraps around it while it reads flags; the flag's name stays where it is not said again. */
 function withoutOclif(message: string): string {
-  const [, flag, rest] = /^Parsing (--\S+)\s+([^]*)$/.exec(message) ?? [];
+  const [, flag, rest] = /^Parsing (--\S+)\s+([\s\S]*)$/.exec(message) ?? [];
   const plain = rest === undefined ? message : rest.startsWith(`${flag} `) ? rest : `${flag}: ${rest}`;
   return plain.replace(/\n?See more help with --help\s*$/, '').trim();
 }
