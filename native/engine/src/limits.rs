@@ -58,6 +58,8 @@ pub struct Limits {
     pub journal_buffers: u32,
     /// Jumbo slabs, for frames and for responses each: reserved, populated on first use.
     pub jumbo_slabs: u32,
+    /// File descriptors that the process may have; the node fills it in at its start.
+    pub open_files: u32,
     /// `io.batch_size`, the largest regular slab, bytes.
     pub batch_size: u32,
 }
@@ -87,6 +89,7 @@ impl Default for Limits {
             read_slabs: 8,
             journal_buffers: 1,
             jumbo_slabs: 16,
+            open_files: 16_384,
             batch_size: 256 * 1024,
         }
     }
@@ -145,7 +148,7 @@ impl Limits {
     /// Slots for active segments. Files that rest are closed when more are needed.
     #[must_use]
     pub fn segment_files(&self) -> std::ops::Range<u32> {
-        self.chunk_files()..self.chunk_files() + self.topics.min(4096) + 16
+        self.chunk_files()..self.chunk_files() + self.topics.min(4096).min(self.open_files / 4) + 16
     }
     /// Slots for files that are read.
     #[must_use]

@@ -239,7 +239,7 @@ where
 }
 
 /// A half-dead node is worse than a dead one.
-fn die(thread: &str, agent: &str, panic: &(dyn Any + Send)) -> ! {
+pub(crate) fn die(thread: &str, agent: &str, panic: &(dyn Any + Send)) -> ! {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
@@ -377,7 +377,7 @@ fn pin(cpu: u32) -> io::Result<()> {
 }
 
 /// Runs `spawn` with every signal blocked: the new thread inherits that, and never runs a handler of Node's.
-fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
+pub(crate) fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
     // SAFETY: the sets are valid for the calls; the mask is put back below.
     let before = unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();

@@ -17,10 +17,10 @@ pub(super) struct IngestCounters {
 
 impl IngestCounters {
     pub fn new(file: &CountersFile, actor: u8, pool: &Pool) -> Self {
-        let label = format!("agent=\"ingest-{actor}\"");
+        let label = format!("agent=ingest-{actor}");
         let mut slabs_used = Vec::new();
         for (bytes, count, _) in pool.usage() {
-            let label = format!("pool=\"topics\",class=\"{bytes}\"");
+            let label = format!("pool=topics,class={bytes}");
             file.gauge(keys::SLABS_TOTAL, &label).set(u64::from(count));
             slabs_used.push(file.gauge(keys::SLABS_USED, &label));
         }
@@ -31,7 +31,7 @@ impl IngestCounters {
             wrapped: file.counter(keys::PAYLOADS_WRAPPED, &label),
             inflated: file.counter(keys::PAYLOADS_INFLATED, &label),
             mismatches: file.counter(keys::RECORD_COUNT_MISMATCHES, &label),
-            exhausted: file.counter(keys::SLABS_EXHAUSTED, "pool=\"topics\""),
+            exhausted: file.counter(keys::SLABS_EXHAUSTED, "pool=topics"),
             topics: file.gauge(keys::TOPICS, ""),
             slabs_used,
         }

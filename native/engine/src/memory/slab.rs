@@ -47,6 +47,11 @@ impl SlabTable {
     pub fn at(&self, slab: SlabId) -> *mut u8 {
         self.slabs[slab.0 as usize].0.as_ptr()
     }
+    /// How many slabs there are, in all pools.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.slabs.len() as u32
+    }
     /// Bytes of a slab.
     #[must_use]
     pub fn bytes(&self, slab: SlabId) -> u32 {

@@ -208,7 +208,7 @@ pub struct Commit {
 }
 
 /// Engine -> control plane.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Control(ControlRequest),
     /// A command is carried out, or why not.

@@ -21,6 +21,7 @@ pub use config::{Chosen, RingConfig};
 pub use posix::PosixRing;
 pub use probe::Features;
 pub use uring::{UringRing, TURN_COMPLETIONS};
+pub(crate) use waker::signal;
 pub use waker::ControlWaker;
 
 use crate::storage::Handle;

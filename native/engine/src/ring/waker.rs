@@ -66,7 +66,7 @@ impl ControlWaker {
 }
 
 /// Adds one to an eventfd.
-pub(super) fn signal(event: RawFd) -> io::Result<()> {
+pub(crate) fn signal(event: RawFd) -> io::Result<()> {
     let one = 1u64;
     // SAFETY: reads 8 bytes of a local.
     let written = unsafe { libc::write(event, std::ptr::from_ref(&one).cast(), 8) };
