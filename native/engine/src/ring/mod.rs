@@ -11,6 +11,7 @@ mod posix;
 mod probe;
 mod registered;
 mod socket_ops;
+mod sync_writes;
 mod uring;
 mod waker;
 
@@ -134,7 +135,8 @@ pub trait DiskRing {
     fn install(&mut self, slot: FileSlot, file: Handle) -> io::Result<()>;
     /// Takes a file out of the table; nothing may be pending on it.
     fn uninstall(&mut self, slot: FileSlot);
-    /// Writes; with `sync` the completion means stable storage (`RWF_DSYNC`). A short result is possible.
+    /// Writes; with `sync` the completion means stable storage (`RWF_DSYNC`, or a linked flush). A short result is
+    /// possible; then it means stable storage only with the rest, written with `sync` too.
     ///
     /// # Safety
     /// `from..from+len` stays valid and unchanged until the completion.

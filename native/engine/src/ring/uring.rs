@@ -3,6 +3,8 @@
 //! In the steady state the thread makes one system call, `io_uring_enter`, and only when there is something to hand over
 //! or the kernel asks for it.
 
+mod operations;
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,12 +17,9 @@ use super::config::RingConfig;
 use super::enter::Door;
 use super::probe::Features;
 use super::registered::RegisteredMemory;
-use super::{
-    assert_aligned, Completion, DiskRing, FileSlot, NetRing, RecvBuffer, Ring, RingStats, Token,
-    WakeRing, Waker,
-};
+use super::sync_writes::{Step, SyncWrites};
+use super::{Completion, FileSlot, RecvBuffer, Ring, RingStats, Token, Waker};
 use crate::memory::SlabTable;
-use crate::storage::Handle;
 
 /// The agent number of the ring's own operations; no agent has it.
 const OWN: u8 = u8::MAX;
@@ -30,6 +29,11 @@ pub(super) const WAKE: Token = Token::new(OWN, 0, 0);
 const CLOSE: Token = Token::new(OWN, 1, 0);
 /// Cancels everything when the ring goes.
 const CANCEL_ALL: Token = Token::new(OWN, 2, 0);
+
+/// The write of a synchronous write; the id is its place.
+const SYNC_WRITE: u8 = 3;
+/// The flush linked to it.
+const SYNC_FLUSH: u8 = 4;
 
 /// Most completions handed out in one turn, so that agents get theirs in between.
 pub const TURN_COMPLETIONS: usize = 1024;
@@ -61,6 +65,8 @@ pub struct UringRing {
     accepts: Vec<Accept>,
     /// Completions taken off the queue to make room while submitting, older than those in it.
     spill: Vec<cqueue::Entry>,
+    sync_writes: SyncWrites,
+    write_through: bool,
     /// Operations whose last completion is outstanding, the ring's own apart.
     pending: u64,
     stats: RingStats,
@@ -138,6 +144,8 @@ impl UringRing {
             free,
             accepts: Vec::with_capacity(16),
             spill,
+            sync_writes: SyncWrites::new(),
+            write_through: config.write_through,
             pending: 0,
             stats: RingStats::default(),
         };
@@ -146,9 +154,20 @@ impl UringRing {
 
     /// Queues an operation; hands the queue over first when it is full.
     fn push(&mut self, entry: &squeue::Entry) {
+        self.make_room(1);
         // SAFETY: the callers of the unsafe operations promise that memory outlives them; the others refer to none.
-        while unsafe { self.ring.submission().push(entry) }.is_err() {
-            let waiting = self.ring.submission().len();
+        let pushed = unsafe { self.ring.submission().push(entry) };
+        assert!(pushed.is_ok(), "room was made");
+    }
+
+    fn make_room(&mut self, entries: usize) {
+        loop {
+            let queue = self.ring.submission();
+            let waiting = queue.len();
+            if queue.capacity() - waiting >= entries {
+                return;
+            }
+            drop(queue);
             self.enter(0, None);
             if self.ring.submission().len() == waiting {
                 // Nothing was taken: the kernel wants completions reaped, or memory.
@@ -179,7 +198,12 @@ impl UringRing {
         let submit = self.ring.submission().len() as u32;
         self.stats.enters += 1;
         match self.door.enter(submit, want, timeout_ns) {
-            Ok(taken) => self.stats.submissions += u64::from(taken),
+            Ok(taken) => {
+                self.stats.submissions += u64::from(taken);
+                if taken < submit {
+                    self.sync_writes.tear();
+                }
+            }
             // What was not taken stays queued and goes with the next call.
             Err(e) => match e.raw_os_error() {
                 Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ENOMEM) => {}
@@ -197,10 +221,10 @@ impl UringRing {
     /// What a completion means to the agents; `None`: nothing, it is the ring's own.
     fn translate(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
         let token = Token(entry.user_data());
-        if token.agent() == OWN {
-            return None;
-        }
         let (result, flags) = (entry.result(), entry.flags());
+        if token.agent() == OWN {
+            return self.translate_own(token, result);
+        }
         let mut more = cqueue::more(flags);
         let mut buffer = cqueue::buffer_select(flags).map(RecvBuffer);
         if let (Some(unused), true) = (buffer, result <= 0) {
@@ -228,6 +252,40 @@ impl UringRing {
             buffer,
             more,
         })
+    }
+
+    fn translate_own(&mut self, token: Token, result: i32) -> Option<Completion> {
+        let place = token.id() as usize;
+        let step = match token.kind() {
+            SYNC_WRITE => self.sync_writes.written(place, result),
+            SYNC_FLUSH => self.sync_writes.flushed(place, result),
+            _ => return None,
+        };
+        match step {
+            Step::Wait => None,
+            Step::FlushAgain(file) => {
+                self.push_flush(file, Token::new(OWN, SYNC_FLUSH, place as u64));
+                None
+            }
+            Step::Done(token, result) => {
+                self.pending -= 1;
+                self.stats.completions += 1;
+                Some(Completion {
+                    token,
+                    result,
+                    buffer: None,
+                    more: false,
+                })
+            }
+        }
+    }
+
+    fn push_flush(&mut self, file: FileSlot, token: Token) {
+        let (fd, flags) = self.file(file);
+        let entry = opcode::Fsync::new(fd)
+            .flags(types::FsyncFlags::DATASYNC)
+            .build();
+        self.push(&entry.flags(flags).user_data(token.0));
     }
 
     fn give(&mut self, buffer: RecvBuffer) {
@@ -297,166 +355,6 @@ fn build(config: &RingConfig, features: &Features) -> io::Result<IoUring> {
         builder.setup_taskrun_flag();
     }
     builder.build(config.sq_entries)
-}
-
-impl NetRing for UringRing {
-    fn accept(&mut self, listener: RawFd, token: Token) {
-        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
-        self.pending += 1;
-        self.accepts.push(Accept {
-            token,
-            listener,
-            again: false,
-        });
-        self.submit_accept(listener, token);
-    }
-
-    fn recv_shared(&mut self, socket: RawFd, multishot: bool, token: Token) {
-        assert!(self.free.is_some(), "a ring with receive buffers");
-        let fd = types::Fd(socket);
-        let entry = if multishot && self.features.multishot_recv {
-            opcode::RecvMulti::new(fd, GROUP).build()
-        } else {
-            opcode::Recv::new(fd, std::ptr::null_mut(), 0)
-                .buf_group(GROUP)
-                .build()
-                .flags(squeue::Flags::BUFFER_SELECT)
-        };
-        self.push_for(entry, token);
-    }
-
-    unsafe fn recv_into(
-        &mut self,
-        socket: RawFd,
-        to: *mut u8,
-        len: u32,
-        wait_all: bool,
-        token: Token,
-    ) {
-        let flags = if wait_all { libc::MSG_WAITALL } else { 0 };
-        let entry = opcode::Recv::new(types::Fd(socket), to, len)
-            .flags(flags)
-            .build();
-        self.push_for(entry, token);
-    }
-
-    unsafe fn send(&mut self, socket: RawFd, from: *const u8, len: u32, token: Token) {
-        // WAITALL: the kernel goes on after a short send, so that the agent rarely has to.
-        let entry = opcode::Send::new(types::Fd(socket), from, len)
-            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
-            .build();
-        self.push_for(entry, token);
-    }
-
-    fn cancel(&mut self, target: Token, token: Token) {
-        if let Some(i) = self
-            .accepts
-            .iter()
-            .position(|a| a.token == target && a.again)
-        {
-            // It is about to be submitted again: the kernel does not know it now, so submit it, then cancel it.
-            self.accepts[i].again = false;
-            let listener = self.accepts[i].listener;
-            self.submit_accept(listener, target);
-        }
-        self.push_for(opcode::AsyncCancel::new(target.0).build(), token);
-    }
-
-    fn shutdown(&mut self, socket: RawFd) {
-        // What was queued on the socket comes first. The operation itself would run on a kernel worker, and find its
-        // socket only there: behind a `close`, and perhaps behind the next accept of the same number.
-        if !self.ring.submission().is_empty() {
-            self.enter(0, None);
-        }
-        // SAFETY: plain system call; an invalid descriptor is an error and no more.
-        unsafe { libc::shutdown(socket, libc::SHUT_RDWR) };
-    }
-
-    fn close(&mut self, socket: RawFd) {
-        self.push_own(opcode::Close::new(types::Fd(socket)).build(), CLOSE);
-    }
-
-    fn recv_buffer(&self, buffer: RecvBuffer) -> *const u8 {
-        self.recv.at(buffer)
-    }
-    fn recv_buffer_len(&self) -> u32 {
-        self.recv.each()
-    }
-    fn return_buffer(&mut self, buffer: RecvBuffer) {
-        self.give(buffer);
-    }
-}
-
-impl DiskRing for UringRing {
-    fn install(&mut self, slot: FileSlot, file: Handle) -> io::Result<()> {
-        self.slot(slot, file.0)
-    }
-
-    fn uninstall(&mut self, slot: FileSlot) {
-        let emptied = self.slot(slot, -1);
-        assert!(emptied.is_ok(), "a slot of this ring: {emptied:?}");
-    }
-
-    unsafe fn write(
-        &mut self,
-        file: FileSlot,
-        at: u64,
-        from: *const u8,
-        len: u32,
-        sync: bool,
-        token: Token,
-    ) {
-        assert_aligned(at, from, len);
-        let (fd, flags) = self.file(file);
-        let rw = if sync { libc::RWF_DSYNC } else { 0 };
-        let entry = match self.memory.find(from, len) {
-            Some(index) => opcode::WriteFixed::new(fd, from, len, index)
-                .offset(at)
-                .rw_flags(rw)
-                .build(),
-            None => opcode::Write::new(fd, from, len)
-                .offset(at)
-                .rw_flags(rw)
-                .build(),
-        };
-        self.push_for(entry.flags(flags), token);
-    }
-
-    unsafe fn read(&mut self, file: FileSlot, at: u64, to: *mut u8, len: u32, token: Token) {
-        assert_aligned(at, to, len);
-        let (fd, flags) = self.file(file);
-        let entry = match self.memory.find(to, len) {
-            Some(index) => opcode::ReadFixed::new(fd, to, len, index)
-                .offset(at)
-                .build(),
-            None => opcode::Read::new(fd, to, len).offset(at).build(),
-        };
-        self.push_for(entry.flags(flags), token);
-    }
-
-    fn flush(&mut self, file: FileSlot, token: Token) {
-        let (fd, flags) = self.file(file);
-        let entry = opcode::Fsync::new(fd)
-            .flags(types::FsyncFlags::DATASYNC)
-            .build();
-        self.push_for(entry.flags(flags), token);
-    }
-}
-
-/// What a write to an eventfd adds.
-static ONE: u64 = 1;
-
-impl WakeRing for UringRing {
-    fn wake(&mut self, other: Waker) {
-        self.stats.wakes += 1;
-        let entry = match other {
-            Waker::Ring(fd) => opcode::MsgRingData::new(types::Fd(fd), 0, WAKE.0, None).build(),
-            Waker::Event(fd) => {
-                opcode::Write::new(types::Fd(fd), std::ptr::from_ref(&ONE).cast(), 8).build()
-            }
-        };
-        self.push_own(entry, WAKE);
-    }
 }
 
 impl Ring for UringRing {

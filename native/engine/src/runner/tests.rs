@@ -18,6 +18,7 @@ const SMALL: RingConfig = RingConfig {
     recv_buffers: 2,
     recv_buffer_bytes: 4096,
     disk_workers: 1,
+    write_through: false,
 };
 
 /// Adds up what it receives and passes it on.

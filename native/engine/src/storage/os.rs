@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -117,6 +117,25 @@ impl OsStorage {
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(failed)?;
         Ok(DirLock { _file: file })
+    }
+
+    /// Whether the device below can write single writes through its cache (FUA), so that a synchronous write needs no
+    /// flush. False where the system does not tell.
+    #[must_use]
+    pub fn writes_through(&self) -> bool {
+        let Ok(device) = fs::metadata(&self.root).map(|m| m.dev()) else {
+            return false;
+        };
+        let device = format!(
+            "/sys/dev/block/{}:{}",
+            libc::major(device),
+            libc::minor(device)
+        );
+        // A partition's queue is its disk's.
+        ["queue/fua", "../queue/fua"]
+            .iter()
+            .find_map(|fact| fs::read_to_string(Path::new(&device).join(fact)).ok())
+            .is_some_and(|fua| fua.trim() == "1")
     }
 
     /// What is to be announced, of what was opened so far.

@@ -23,6 +23,7 @@ const SMALL: RingConfig = RingConfig {
     recv_buffers: 4,
     recv_buffer_bytes: 4096,
     disk_workers: 2,
+    write_through: false,
 };
 
 fn token(id: u64) -> Token {
@@ -64,7 +65,7 @@ impl Driven {
 /// Every backend, and io_uring as older kernels have it.
 fn each(config: RingConfig, table: Option<&SlabTable>, test: impl Fn(&mut Driven)) {
     let all = features();
-    let mut kinds: Vec<(&str, Option<Features>)> = vec![("pwritev2", None)];
+    let mut kinds: Vec<(&str, Option<Features>, bool)> = vec![("pwritev2", None, false)];
     if all.lacking().is_none() {
         let plain = Features {
             single_issuer: false,
@@ -83,15 +84,20 @@ fn each(config: RingConfig, table: Option<&SlabTable>, test: impl Fn(&mut Driven
             ..all
         };
         kinds.extend([
-            ("io_uring", Some(all)),
-            ("io_uring, cooperative", Some(coop)),
-            ("io_uring, nothing optional", Some(plain)),
+            ("io_uring", Some(all), false),
+            ("io_uring on a device that writes through", Some(all), true),
+            ("io_uring, cooperative", Some(coop), false),
+            ("io_uring, nothing optional", Some(plain), false),
         ]);
     } else {
         eprintln!("io_uring is not tested here: {:?}", all.lacking());
     }
-    for (kind, features) in kinds {
+    for (kind, features, write_through) in kinds {
         eprintln!("with {kind}");
+        let config = RingConfig {
+            write_through,
+            ..config
+        };
         let (ring, _) = Chosen { features }.open(&config, table).unwrap();
         let seen = Vec::with_capacity(TURN_COMPLETIONS);
         test(&mut Driven { ring, seen });
