@@ -1,4 +1,5 @@
 import { ExitCode, LanceError } from '../errors.js';
+import { commandIn, similarCommand } from './known-commands.js';
 
 /** What a failed command says, the same for people and for machines (cli.md, "--json"). */
 export interface ErrorReport {
@@ -50,17 +51,16 @@ export function describeError(error: unknown, argv: readonly string[]): ErrorRep
 function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
   const message = withoutOclif(error.message);
   if (/^Run .* for a list of available commands/.test(strip(message))) {
+    const words = argv.slice(0, firstFlag(argv));
+    const near = similarCommand(words);
     return {
       code: 'UNKNOWN_COMMAND',
-      message: `${argv
-        .filter((word) => !word.startsWith('-'))
-        .slice(0, 2)
-        .join(' ')} is not a command of lance.`,
-      hint: strip(message),
+      message: `${words.slice(0, 2).join(' ')} is not a command of lance.`,
+      hint: near ? `Did you mean \`lance ${near}\`?` : '`lance --help` lists the commands.',
       exitCode: ExitCode.usage,
     };
   }
-  const command = commandOf(error)?.replaceAll(':', ' ');
+  const command = commandIn(argv);
   const plain = strip(message).replace(/^The following errors? occurred:\s*/, '');
   return {
     code: 'USAGE',
@@ -70,17 +70,16 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
   };
 }
 
+function firstFlag(argv: readonly string[]): number {
+  const at = argv.findIndex((word) => word.startsWith('-'));
+  return at < 0 ? argv.length : at;
+}
+
 /** A message without what oclif wraps around it while it reads flags; the flag's name stays where it is not said again. */
 function withoutOclif(message: string): string {
   const [, flag, rest] = /^Parsing (--\S+)\s+([\s\S]*)$/.exec(message) ?? [];
   const plain = rest === undefined ? message : rest.startsWith(`${flag} `) ? rest : `${flag}: ${rest}`;
   return plain.replace(/\n?See more help with --help\s*$/, '').trim();
-}
-
-/** The id of the command whose flags or arguments oclif was reading when it raised `error`. */
-function commandOf(error: Error): string | undefined {
-  const { parse } = error as { parse?: { input?: { context?: { id?: string } } } };
-  return parse?.input?.context?.id;
 }
 
 function exitCodeOf(error: unknown): number {

@@ -1,4 +1,5 @@
 export { type Address, formatAddress, parseAddress } from './address.js';
+export { didYouMean } from './did-you-mean.js';
 export {
   ConfigError,
   describeOrigin,

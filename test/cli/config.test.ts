@@ -68,6 +68,8 @@ describe('the command line', () => {
       expect(stderr).toContain('Error: ');
       expect(stderr).not.toMatch(/\n\s+at /);
     }
+    expect((await lance(['tpoic', 'list'])).stderr).toContain('Did you mean `lance topic list`?');
+    expect((await lance(['config', 'show', 'extra'])).stderr).toContain('See `lance config show --help`.');
     const json = await lance(['config', 'check', '--nope', '--json']);
     expect(JSON.parse(json.stdout).error.code).toBe('USAGE');
   });
