@@ -52,6 +52,12 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
   const message = withoutOclif(error.message);
   if (/^Run .* for a list of available commands/.test(strip(message))) {
     const words = argv.slice(0, firstFlag(argv));
+    const known = commandIn(words);
+    if (known) {
+      const extra = words.slice(known.split(' ').length).join(' ');
+      const message = `\`lance ${known}\` takes no argument "${extra}".`;
+      return { code: 'USAGE', message, hint: `See \`lance ${known} --help\`.`, exitCode: ExitCode.usage };
+    }
     const near = similarCommand(words);
     return {
       code: 'UNKNOWN_COMMAND',

@@ -17,6 +17,8 @@ it("the engine's limits have the names and defaults of lance.toml", () => {
   const engine = new Map(
     [...body.matchAll(/^\s+(\w+): (.+),$/gm)].map(([, name, value]) => [name, evaluate(value ?? '')]),
   );
+  // Not an operator's: the node takes it from the process at its start.
+  engine.delete('open_files');
   expect(engine.size).toBeGreaterThan(15);
   const { limits, io } = examineConfig({ env: {}, cwd: '/nonexistent' }).config;
   const ns = (ms: number) => ms * 1e6;
