@@ -1,0 +1,4 @@
+export { EngineError, EngineRefusal } from './errors.js';
+export { startEngine } from './native-engine.js';
+export { exitNow, type LockResult, lockDirectory, notifyServiceManager } from './process.js';
+export type * from './types.js';

@@ -1,0 +1,210 @@
+import { readdirSync } from 'node:fs';
+import type { EngineCommand, EngineEvent, EngineNode } from '../../native/addon/engine.js';
+import { addon } from './addon.js';
+import { EngineError, EngineRefusal } from './errors.js';
+import type {
+  Commit,
+  ControlAnswer,
+  ControlId,
+  Description,
+  Durability,
+  Engine,
+  EngineConfig,
+  EngineListener,
+  EngineThread,
+  Refusal,
+  Started,
+  TopicMetadata,
+} from './types.js';
+
+/** How long to wait before a full queue is tried again, ms. */
+const RETRY_MS = 1;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** Every command but the query number, which is given here. */
+type Question = EngineCommand extends infer C
+  ? C extends { query: number }
+    ? Omit<C, 'query'>
+    : never
+  : never;
+
+/** The engine in this process, through the addon. Made by `startEngine`. */
+class NativeEngine implements Engine {
+  readonly #node: EngineNode;
+  readonly #pending = new Map<number, Pending>();
+  /** Commands that found the engine's queue full, oldest first. */
+  readonly #waiting: EngineCommand[] = [];
+  #nextQuery = 1;
+  #drained: (() => void)[] = [];
+  #isDrained = false;
+  #stopped = false;
+
+  constructor(listener: EngineListener) {
+    this.#node = new (addon().EngineNode)((events) => {
+      for (const event of events) this.#hear(event, listener);
+    });
+  }
+
+  async start(config: EngineConfig): Promise<Started> {
+    const outcome = await this.#node.start(config);
+    if (outcome.kind === 'started') return outcome;
+    throw new EngineError(sentence(outcome.message), {
+      code: outcome.code.replaceAll('-', '_').toUpperCase(),
+      hint: outcome.hint === '' ? undefined : sentence(outcome.hint),
+    });
+  }
+
+  async addTopic(metadata: TopicMetadata): Promise<void> {
+    await this.#ask({ kind: 'addTopic', metadata });
+  }
+
+  async removeTopic(topic: number): Promise<void> {
+    await this.#ask({ kind: 'removeTopic', topic });
+  }
+
+  async setDurability(topic: number, durability: Durability): Promise<void> {
+    await this.#ask({ kind: 'setDurability', topic, durability });
+  }
+
+  async describe(topic: number): Promise<Description> {
+    return (await this.#ask({ kind: 'describe', topic })) as Description;
+  }
+
+  async retain(topic: number, belowOffset: bigint): Promise<void> {
+    await this.#ask({ kind: 'retain', topic, belowOffset });
+  }
+
+  async seal(topic: number): Promise<void> {
+    await this.#ask({ kind: 'seal', topic });
+  }
+
+  async listCommits(topic: number): Promise<Commit[]> {
+    return (await this.#ask({ kind: 'listCommits', topic })) as Commit[];
+  }
+
+  refuseWrites(refuse: boolean): void {
+    this.#send({ kind: 'refuseWrites', refuse });
+  }
+
+  answer(id: ControlId, answer: ControlAnswer): void {
+    this.#send({ kind: 'answer', id, ...answer });
+  }
+
+  drain(): Promise<void> {
+    if (this.#isDrained) return Promise.resolve();
+    const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
+    this.#send({ kind: 'drain' });
+    return drained;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.#node.stop();
+    this.#waiting.length = 0;
+    for (const { reject } of this.#pending.values()) reject(stopped());
+    this.#pending.clear();
+  }
+
+  #ask(question: Question): Promise<unknown> {
+    if (this.#stopped) return Promise.reject(stopped());
+    const query = this.#nextQuery;
+    this.#nextQuery += 1;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(query, { resolve, reject });
+      this.#send({ ...question, query });
+    });
+  }
+
+  /** Gives a command to the engine, behind those that still wait for room in its queue. */
+  #send(command: EngineCommand): void {
+    if (this.#stopped) return;
+    this.#waiting.push(command);
+    if (this.#waiting.length === 1) this.#flush();
+  }
+
+  #flush(): void {
+    for (let next = this.#waiting[0]; next && !this.#stopped; next = this.#waiting[0]) {
+      if (!this.#node.command(next)) {
+        setTimeout(() => this.#flush(), RETRY_MS);
+        return;
+      }
+      this.#waiting.shift();
+    }
+  }
+
+  #hear(event: EngineEvent, listener: EngineListener): void {
+    switch (event.kind) {
+      case 'control':
+        listener.control(event);
+        break;
+      case 'log':
+        listener.log(event.entry);
+        break;
+      case 'done':
+        this.#settle(event.query, undefined, event.refusal);
+        break;
+      case 'described':
+        this.#settle(event.query, event.description, event.refusal);
+        break;
+      case 'commits':
+        this.#settle(event.query, event.commits, event.refusal);
+        break;
+      case 'drained':
+        this.#isDrained = true;
+        for (const resolve of this.#drained.splice(0)) resolve();
+        break;
+    }
+  }
+
+  #settle(query: number, value: unknown, refusal: Refusal | undefined): void {
+    const pending = this.#pending.get(query);
+    this.#pending.delete(query);
+    if (refusal) pending?.reject(new EngineRefusal(refusal));
+    else pending?.resolve(value);
+  }
+}
+
+/**
+ * Recovers the data directory and serves. Threads that Node had before are moved off the cores on which engine threads
+ * are pinned (design section 1). Throws EngineError with the engine's code when it does not start.
+ */
+export async function startEngine(
+  config: EngineConfig,
+  listener: EngineListener,
+): Promise<{ engine: Engine; started: Started }> {
+  const own = ownThreads();
+  const engine = new NativeEngine(listener);
+  const started = await engine.start(config);
+  keepOff(own, started.threads);
+  return { engine, started };
+}
+
+/** Ids of all threads of this process. */
+function ownThreads(): number[] {
+  return readdirSync('/proc/self/task').map(Number);
+}
+
+/** Leaves the cores that an engine thread has to itself to it, as long as some core is left for the others. */
+function keepOff(own: readonly number[], engineThreads: readonly EngineThread[]): void {
+  const { allowedCpus, moveThreads } = addon();
+  const allowed = allowedCpus(0);
+  const granted = new Set(
+    engineThreads.map(({ id }) => allowedCpus(id)).flatMap((cpus) => (cpus.length === 1 ? cpus : [])),
+  );
+  const left = allowed.filter((cpu) => !granted.has(cpu));
+  if (left.length > 0 && left.length < allowed.length) moveThreads([...own], left);
+}
+
+/** With a capital and a full stop, as errors are shown. */
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+}
+
+function stopped(): EngineError {
+  return new EngineError('The engine has stopped.', { code: 'ENGINE_STOPPED' });
+}
