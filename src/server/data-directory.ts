@@ -1,0 +1,146 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Durability, type LockResult, lockDirectory, type TopicMetadata } from '../engine/index.js';
+import { flushDirectory, TEMPORARY, writeDurably, writeFlushed } from './durable-file.js';
+import { errorCode, StartError, unusable } from './errors.js';
+import { stringify } from './json.js';
+import { type NodeFile, openNodeFile, writeNodeFile } from './node-file.js';
+import { metadataDocument, newTopic } from './topic.js';
+
+const SEGMENTS = 'segments';
+const METADATA = 'metadata.json';
+
+/** What a data directory is opened with. */
+export interface DataDirectoryOptions {
+  path: string;
+  /** The configured node id, and whether somebody set it. */
+  nodeId: { nodeId: number; explicit: boolean };
+  /** For the topic `default` of a new directory. */
+  durability: Durability;
+  /** Takes the lock; the addon's unless a test brings another. */
+  lock?: (path: string) => LockResult;
+}
+
+/** The files of a data directory that the control plane owns (formats.md, "Files"); batches are the engine's. */
+export class DataDirectory {
+  private constructor(
+    /** Absolute. */
+    readonly path: string,
+    private file: NodeFile,
+  ) {}
+
+  /** Makes the directory where it is missing, locks it, reads or makes `node.json` and the topic `default`. Throws StartError. */
+  static async open(options: DataDirectoryOptions): Promise<DataDirectory> {
+    const path = resolve(options.path);
+    try {
+      await mkdir(join(path, SEGMENTS), { recursive: true });
+    } catch (error) {
+      throw unusable(path, error);
+    }
+    takeLock(path, options.lock ?? lockDirectory);
+    try {
+      const counters = await liveCountersPath(path);
+      const directory = new DataDirectory(path, await openNodeFile(path, options.nodeId, counters));
+      await flushDirectory(path);
+      await directory.#removeUnfinished();
+      await directory.#ensureDefault(options.durability);
+      return directory;
+    } catch (error) {
+      throw error instanceof StartError ? error : unusable(path, error);
+    }
+  }
+
+  /** What `node.json` says now. */
+  get node(): Readonly<NodeFile> {
+    return this.file;
+  }
+
+  /** Where the control plane copies the live counters. */
+  get countersCopy(): string {
+    return join(this.path, 'counters.lcf');
+  }
+
+  /** The directory of a topic. */
+  topicPath(name: string): string {
+    return join(this.path, SEGMENTS, name);
+  }
+
+  /** Gives the next topic id; it is durable that it will never be given again. Rejects with the system's error. */
+  async giveTopicId(): Promise<number> {
+    const id = this.file.nextTopicId;
+    const next = { ...this.file, nextTopicId: id + 1 };
+    await writeNodeFile(this.path, next);
+    this.file = next;
+    return id;
+  }
+
+  /** Makes the directory of a new topic, with its metadata, durably. Rejects with the system's error. */
+  async createTopic(topic: TopicMetadata): Promise<void> {
+    const path = this.topicPath(topic.name);
+    const draft = `${path}${TEMPORARY}new`;
+    try {
+      await rm(draft, { recursive: true, force: true });
+      await mkdir(draft);
+      await writeFlushed(join(draft, METADATA), `${stringify(metadataDocument(topic))}\n`);
+      await flushDirectory(draft);
+      await rename(draft, path);
+      await flushDirectory(join(this.path, SEGMENTS));
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Takes back `createTopic`, where the engine did not take the topic over. */
+  async discardTopic(name: string): Promise<void> {
+    await rm(this.topicPath(name), { recursive: true, force: true });
+    await flushDirectory(join(this.path, SEGMENTS));
+  }
+
+  /** Replaces a topic's metadata durably. Rejects with the system's error. */
+  async writeMetadata(topic: TopicMetadata): Promise<void> {
+    await writeDurably(join(this.topicPath(topic.name), METADATA), `${stringify(metadataDocument(topic))}\n`);
+  }
+
+  /** Topics whose creation a crash cut short: nobody was told of them. */
+  async #removeUnfinished(): Promise<void> {
+    for (const name of await readdir(join(this.path, SEGMENTS))) {
+      if (name.endsWith(`${TEMPORARY}new`)) {
+        await rm(join(this.path, SEGMENTS, name), { recursive: true, force: true });
+      }
+    }
+  }
+
+  async #ensureDefault(durability: Durability): Promise<void> {
+    const found = await stat(this.topicPath('default')).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (found) return;
+    await this.createTopic(newTopic(0, 'default', durability, undefined, Math.floor(Date.now() / 1000)));
+  }
+}
+
+function takeLock(path: string, lock: (path: string) => LockResult): void {
+  const result = lock(path);
+  if (result.kind === 'failed') throw unusable(path, new Error(`LOCK: ${result.message}`));
+  if (result.kind === 'held') {
+    const holder = result.pid === undefined ? 'another process' : `process ${result.pid}`;
+    throw new StartError(`The data directory ${path} is in use by ${holder}.`, {
+      code: 'DATA_DIR_IN_USE',
+      hint: 'Stop that node first, or name another directory with --data-dir.',
+    });
+  }
+}
+
+/**
+ * Where the live counters go: tmpfs, because a mapped file on a disk stalls its writer at every write-back. The name
+ * follows from the directory's identity, so that a killed node leaves no more than one file behind (docs/formats.md).
+ */
+async function liveCountersPath(dataDir: string): Promise<string> {
+  const { dev, ino } = await stat(dataDir, { bigint: true });
+  const shm = await stat('/dev/shm').catch(() => undefined);
+  return shm?.isDirectory()
+    ? `/dev/shm/lance-${dev.toString(16)}-${ino.toString(16)}.lcf`
+    : join(dataDir, 'counters.live.lcf');
+}

@@ -1,0 +1,3 @@
+export { createLog, type LogOptions } from './log.js';
+export { LanceNode, type NodeOptions } from './node.js';
+export { type ServeFlags, serve } from './serve.js';

@@ -1,0 +1,265 @@
+import { rm } from 'node:fs/promises';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type Address, formatAddress, formatDuration, type LanceConfig } from '../config/index.js';
+import {
+  type ControlRequest,
+  type Engine,
+  type EngineListener,
+  type LogEntry,
+  type Started,
+  startEngine,
+} from '../engine/index.js';
+import { createAdmin } from './admin.js';
+import { Catalogue } from './catalogue.js';
+import { ControlDesk } from './control-requests.js';
+import { copyCounters, readLiveCounters } from './counters-copy.js';
+import { DataDirectory } from './data-directory.js';
+import { DiskWatch } from './disk-watch.js';
+import { engineConfig } from './engine-config.js';
+import { errorCode, StartError, words } from './errors.js';
+import { engineLog } from './log.js';
+import { type Repeated, repeat } from './repeat.js';
+import { applyRetention } from './retention-loop.js';
+import { notify } from './service-manager.js';
+
+/** What a node is started with. */
+export interface NodeOptions {
+  config: LanceConfig;
+  /** Whether somebody set `node.id`; else a data directory's own number is taken. */
+  nodeIdExplicit: boolean;
+  version: string;
+  log: Logger;
+}
+
+/** How often the live counters are copied into the data directory, and the disk is looked at, ms. */
+const COUNTERS_COPY_MS = 5_000;
+const DISK_WATCH_MS = 1_000;
+
+/** A node that serves: the engine and everything of the control plane around it. */
+export class LanceNode {
+  #loops: Repeated[] = [];
+  #draining = false;
+
+  private constructor(
+    private readonly options: NodeOptions,
+    private readonly directory: DataDirectory,
+    private readonly engine: Engine,
+    private readonly started: Started,
+    private readonly catalogue: Catalogue,
+    private readonly disk: DiskWatch,
+    private readonly frozen: Set<number>,
+  ) {}
+
+  /**
+   * Data directory, engine, catalogue, admin endpoint, in this order; resolves when connections are accepted. Throws
+   * StartError and EngineError; then nothing is left running.
+   */
+  static async start(options: NodeOptions): Promise<LanceNode> {
+    const { config, log } = options;
+    const directory = await DataDirectory.open({
+      path: config.node.dataDir,
+      nodeId: { nodeId: config.node.id, explicit: options.nodeIdExplicit },
+      durability: config.io.durability,
+    });
+    const inbox = new Inbox();
+    const { engine, started } = await startEngine(await engineConfig(config, directory), inbox);
+    try {
+      reportStart(started, log);
+      const catalogue = new Catalogue({
+        engine,
+        directory,
+        topics: started.topics.map(({ metadata }) => metadata),
+        durability: config.io.durability,
+        limit: config.limits.topics,
+      });
+      const { nodeId, clusterId } = directory.node;
+      const identity = { version: options.version, nodeId, clusterId, maxFrame: config.limits.maxFrame };
+      const desk = new ControlDesk(engine, catalogue, identity);
+      const frozen = new Set(
+        started.topics.filter((topic) => topic.frozen).map(({ metadata }) => metadata.id),
+      );
+      const write = engineLog(log, (id) => catalogue.nameOf(id));
+      inbox.open({
+        control: (request) => {
+          desk
+            .take(request)
+            .catch((error: unknown) => log.error(`a control request failed: ${words(error)}`));
+        },
+        log: (entry) => {
+          if (entry.event === 'topicFrozen') frozen.add(entry.topic);
+          write(entry);
+        },
+      });
+      const disk = new DiskWatch(directory.path, config.limits.minFreeDisk, engine, log);
+      const node = new LanceNode(options, directory, engine, started, catalogue, disk, frozen);
+      await node.#serveAdmin();
+      node.#startLoops();
+      return node;
+    } catch (error) {
+      await engine.stop();
+      throw error;
+    }
+  }
+
+  #admin: FastifyInstance | undefined;
+  #adminAddress: Address = { host: '', port: 0 };
+
+  /** Where clients connect, `127.0.0.1:1992`. */
+  get lwpAddress(): string {
+    return this.started.address;
+  }
+
+  /** Where the admin endpoint listens. */
+  get adminAddress(): string {
+    return formatAddress(this.#adminAddress);
+  }
+
+  /** The first line of `lance serve --json` (cli.md). */
+  get ready() {
+    return {
+      event: 'ready',
+      lwp: this.lwpAddress,
+      admin: this.adminAddress,
+      pid: process.pid,
+      nodeId: this.directory.node.nodeId,
+      dataDir: this.directory.path,
+      backend: this.started.backend,
+      durability: this.options.config.io.durability,
+    } as const;
+  }
+
+  /**
+   * Stops accepting, finishes what is in flight, brings the journal into segments and stops everything; bounded by
+   * `drain.timeout`. False when the time was not enough: nothing acknowledged is lost, the next start has more to do.
+   */
+  async drain(): Promise<boolean> {
+    const { config, log } = this.options;
+    this.#draining = true;
+    notify('STOPPING=1', 'draining');
+    const finished = await within(config.drain.timeout, async () => {
+      await Promise.all(this.#loops.map((loop) => loop.stop()));
+      await this.engine.drain();
+      await this.#copyCounters();
+      await this.engine.stop();
+      await this.#admin?.close();
+      await rm(this.directory.node.counters, { force: true });
+    });
+    if (finished) log.info('drained: everything acknowledged is in its segments');
+    else
+      log.error(`not drained within drain.timeout (${formatDuration(config.drain.timeout)}); leaving anyway`);
+    return finished;
+  }
+
+  async #serveAdmin(): Promise<void> {
+    const { config, version } = this.options;
+    const app = createAdmin({
+      version,
+      nodeId: this.directory.node.nodeId,
+      engine: this.engine,
+      catalogue: this.catalogue,
+      counters: () => readLiveCounters(this.directory.node.counters),
+      notReady: () => this.#notReady(),
+      warnings: () =>
+        [...this.frozen].map((id) => `topic ${this.catalogue.nameOf(id)} is frozen and takes no writes`),
+      freeDisk: () => this.disk.freeBytes,
+    });
+    const { host, port } = config.admin.bind;
+    try {
+      await app.listen({ host, port });
+    } catch (error) {
+      throw adminUnusable(config.admin.bind, error);
+    }
+    this.#admin = app;
+    const bound = app.server.address();
+    this.#adminAddress =
+      typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
+  }
+
+  #startLoops(): void {
+    const { config, log } = this.options;
+    const { engine, catalogue, directory } = this;
+    const failed = (what: string) => (error: unknown) => log.warn(`${what} failed: ${words(error)}`);
+    this.#loops = [
+      repeat(DISK_WATCH_MS, () => this.disk.look(), failed('looking at the free disk space')),
+      repeat(COUNTERS_COPY_MS, () => this.#copyCounters(), failed('copying the counters')),
+      repeat(
+        config.retention.interval,
+        () => applyRetention({ engine, catalogue, directory, log }),
+        failed('retention'),
+      ),
+    ];
+  }
+
+  #copyCounters(): Promise<void> {
+    return copyCounters(this.directory.node.counters, this.directory.countersCopy);
+  }
+
+  #notReady(): string[] {
+    const disk = this.disk.reason;
+    return [...(this.#draining ? ['the node is draining'] : []), ...(disk ? [disk] : [])];
+  }
+}
+
+/** Keeps what the engine tells until there is somebody to hear it. */
+class Inbox implements EngineListener {
+  #listener: EngineListener | undefined;
+  #kept: ((listener: EngineListener) => void)[] = [];
+
+  control(request: ControlRequest): void {
+    this.#deliver((listener) => listener.control(request));
+  }
+
+  log(entry: LogEntry): void {
+    this.#deliver((listener) => listener.log(entry));
+  }
+
+  open(listener: EngineListener): void {
+    this.#listener = listener;
+    for (const deliver of this.#kept.splice(0)) deliver(listener);
+  }
+
+  #deliver(deliver: (listener: EngineListener) => void): void {
+    if (this.#listener) deliver(this.#listener);
+    else this.#kept.push(deliver);
+  }
+}
+
+function reportStart({ findings, announcements }: Started, log: Logger): void {
+  for (const { severity, code, path, at, detail } of findings) {
+    const level = ({ info: 'info', warning: 'warn', error: 'error' } as const)[severity];
+    log[level](
+      { code, path, ...(at !== undefined && { at: at.toString() }) },
+      `recovery: ${path}: ${detail}`,
+    );
+  }
+  for (const announcement of announcements) log.info(announcement);
+}
+
+function adminUnusable(bind: Address, error: unknown): StartError {
+  const inUse = errorCode(error) === 'EADDRINUSE';
+  const address = formatAddress(bind);
+  return new StartError(
+    inUse
+      ? `The admin address ${address} is in use.`
+      : `The admin address ${address} cannot be listened on: ${words(error)}.`,
+    {
+      code: inUse ? 'ADDRESS_IN_USE' : 'ADDRESS_UNUSABLE',
+      hint: 'Stop what listens there, or choose another with --admin (port 0 picks one).',
+      cause: error,
+    },
+  );
+}
+
+/** Whether `work` ended within `ms`. What it throws is thrown. */
+async function within(ms: number, work: () => Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([work().then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

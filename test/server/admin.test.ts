@@ -1,0 +1,171 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { readCounters } from '../../src/counters/index.js';
+import { createAdmin } from '../../src/server/admin.js';
+import { makeCounters } from '../support/counters.js';
+import { EMPTY } from '../support/fake-engine.js';
+import { openCatalogue } from './support.js';
+
+type Admin = ReturnType<typeof createAdmin>;
+const open: Admin[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((app) => app.close()));
+});
+
+async function admin(heartbeatNs = BigInt(Date.now()) * 1_000_000n) {
+  const { catalogue, engine } = await openCatalogue();
+  const state = { reasons: [] as string[], warnings: [] as string[] };
+  const counters = makeCounters(
+    [
+      {
+        key: 1,
+        kind: 1,
+        unit: 0,
+        name: 'frames_in',
+        label: 'agent=net-0',
+        help: 'Frames received',
+        value: 5n,
+      },
+      {
+        key: 3,
+        kind: 1,
+        unit: 1,
+        name: 'bytes_in',
+        label: 'agent=net-0',
+        help: 'Bytes received',
+        value: 2048n,
+      },
+      { key: 20, kind: 2, unit: 1, name: 'inflight_bytes', help: 'Bytes in flight', value: 7n },
+      {
+        key: 404,
+        kind: 3,
+        unit: 2,
+        name: 'stage_receive_ack',
+        help: 'To ack',
+        counted: [1_500, 900_000, 900_000],
+      },
+    ],
+    { heartbeatNs, pid: 11 },
+  );
+  const app = createAdmin({
+    version: '0.1.0',
+    nodeId: 3,
+    engine,
+    catalogue,
+    counters: async () => readCounters(counters),
+    notReady: () => state.reasons,
+    warnings: () => state.warnings,
+    freeDisk: () => 123,
+  });
+  open.push(app);
+  const get = async (url: string) => {
+    const { statusCode, body, headers } = await app.inject({ method: 'GET', url });
+    return { status: statusCode, body, type: String(headers['content-type']) };
+  };
+  return { app, catalogue, engine, state, get };
+}
+
+describe('the admin endpoint', () => {
+  it('is healthy while the engine lives, and says how long it does not', async () => {
+    expect(await (await admin()).get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}\n' });
+    const stale = await (await admin(BigInt(Date.now() - 60_000) * 1_000_000n)).get('/healthz');
+    expect(stale.status).toBe(503);
+    expect(stale.body).toContain('heartbeat is 60 s old');
+  });
+
+  it('is ready, or says why not', async () => {
+    const { get, state } = await admin();
+    state.warnings.push('topic a is frozen');
+    expect(await get('/readyz')).toMatchObject({
+      status: 200,
+      body: '{"ready":true,"reasons":[],"warnings":["topic a is frozen"]}\n',
+    });
+    state.reasons.push('the node is draining');
+    const { status, body } = await get('/readyz');
+    expect(status).toBe(503);
+    expect(JSON.parse(body).reasons).toEqual(['the node is draining']);
+  });
+
+  it('gives the counters as JSON, with quantiles', async () => {
+    const { body } = await (await admin()).get('/v1/counters');
+    const document = JSON.parse(body);
+    expect(document.pid).toBe(11);
+    expect(document.counters[0]).toEqual({
+      name: 'frames_in',
+      labels: { agent: 'net-0' },
+      kind: 'counter',
+      unit: 'count',
+      value: 5,
+    });
+    expect(document.counters[3]).toMatchObject({ kind: 'histogram', count: 3, sum: 1_801_500, max: 900_000 });
+    expect(Math.abs(document.counters[3].p50 - 900_000)).toBeLessThan(9_000);
+  });
+
+  it('gives metrics in the text format of Prometheus, with units in the names', async () => {
+    const { body, type } = await (await admin()).get('/metrics');
+    expect(type).toContain('text/plain');
+    const lines = body.split('\n');
+    for (const line of [
+      '# HELP lance_frames_in_total Frames received',
+      '# TYPE lance_frames_in_total counter',
+      'lance_frames_in_total{agent="net-0"} 5',
+      'lance_bytes_in_total{agent="net-0"} 2048',
+      'lance_inflight_bytes 7',
+      '# TYPE lance_stage_receive_ack_seconds histogram',
+      'lance_stage_receive_ack_seconds_bucket{le="0.000001"} 0',
+      'lance_stage_receive_ack_seconds_bucket{le="0.000002"} 1',
+      'lance_stage_receive_ack_seconds_bucket{le="0.001"} 3',
+      'lance_stage_receive_ack_seconds_bucket{le="10"} 3',
+      'lance_stage_receive_ack_seconds_bucket{le="+Inf"} 3',
+      'lance_stage_receive_ack_seconds_sum 0.0018015',
+      'lance_stage_receive_ack_seconds_count 3',
+      'lance_ready 1',
+      'lance_disk_free_bytes 123',
+      'lance_build_info{version="0.1.0",node_id="3"} 1',
+    ]) {
+      expect(lines).toContain(line);
+    }
+    const types = lines.filter((line) => line.startsWith('# TYPE ')).map((line) => line.split(' ')[2]);
+    expect(new Set(types).size).toBe(types.length);
+  });
+
+  it('lists topics and describes one', async () => {
+    const { get, catalogue, engine } = await admin();
+    await catalogue.create('a', { maxAgeSecs: 5n, maxBytes: 0n });
+    engine.descriptions.set(1, { ...EMPTY, endOffset: 2n ** 60n, segments: 2 });
+    const { topics } = JSON.parse((await get('/v1/topics')).body);
+    expect(topics.map((topic: { name: string }) => topic.name)).toEqual(['default', 'a']);
+    expect(topics[1]).toEqual({
+      id: 1,
+      name: 'a',
+      createdAt: 1_700_000_000,
+      retention: { maxAgeSecs: 5, maxBytes: 0 },
+      durability: 'durable',
+    });
+    expect((await get('/v1/topics/a')).body).toContain('"endOffset":1152921504606846976');
+  });
+
+  it('gives the committed offsets of a topic and how far each is behind', async () => {
+    const { get, catalogue, engine } = await admin();
+    await catalogue.create('a');
+    engine.descriptions.set(1, { ...EMPTY, endOffset: 500n });
+    engine.commits.set(1, [
+      { consumer: 2n ** 64n - 1n, offset: 100n, at: 1_700_000_001 },
+      { consumer: 5n, offset: 600n, at: 1_700_000_002 },
+    ]);
+    expect(JSON.parse((await get('/v1/topics/a/consumers')).body)).toEqual({
+      consumers: [
+        { id: '18446744073709551615', offset: 100, lag: 400, committedAt: 1_700_000_001 },
+        { id: '5', offset: 600, lag: 0, committedAt: 1_700_000_002 },
+      ],
+    });
+  });
+
+  it('answers what it has not with 404 and one shape of error', async () => {
+    const { get } = await admin();
+    for (const url of ['/v1/topics/none', '/v1/topics/none/consumers', '/nothing', '/v1/topics/..%2f..']) {
+      const { status, body } = await get(url);
+      expect(status, url).toBe(404);
+      expect(JSON.parse(body).error.message).toMatch(/^There is no /);
+    }
+  });
+});
