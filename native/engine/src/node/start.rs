@@ -290,7 +290,7 @@ impl Node {
                 counters: RunnerCounters::new(&counters, &thread.name, &names),
                 heartbeat: (index == 0).then(|| counters.heartbeat()),
             };
-            let ring = ring_config(&config, &limits, thread);
+            let ring = ring_config(&config, &limits, thread, storage.writes_through());
             let memory = table.clone();
             let (runner, said) =
                 Runner::start(runner, boxed, move || chosen.open(&ring, Some(&memory)))
@@ -363,7 +363,12 @@ fn place(threads: &[ThreadPlan], role: Role) -> (usize, u8) {
         .expect("the plan names each agent once")
 }
 
-fn ring_config(config: &NodeConfig, limits: &Limits, thread: &ThreadPlan) -> RingConfig {
+fn ring_config(
+    config: &NodeConfig,
+    limits: &Limits,
+    thread: &ThreadPlan,
+    write_through: bool,
+) -> RingConfig {
     let files = if thread.agents.contains(&Role::Io(0)) {
         limits.file_slots()
     } else {
@@ -372,6 +377,7 @@ fn ring_config(config: &NodeConfig, limits: &Limits, thread: &ThreadPlan) -> Rin
     let ring = RingConfig {
         sq_entries: config.sq_depth,
         files,
+        write_through,
         ..RingConfig::default()
     };
     if thread.agents.contains(&Role::Network(0)) {
