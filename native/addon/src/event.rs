@@ -9,6 +9,8 @@ use crate::command::ControlId;
 use crate::config::Position;
 
 /// What a node tells.
+// Some dozens a second at most, moved once: a box would cost more than the bytes.
+#[allow(clippy::large_enum_variant)]
 #[napi(
     discriminant = "kind",
     discriminant_case = "camelCase",
