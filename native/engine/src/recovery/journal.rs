@@ -9,6 +9,7 @@ use super::blocks::{look_at, order, scan, Block, Gap, Look, Order};
 use super::disk::{Disk, File};
 use super::error::RecoveryError;
 use super::kept;
+use super::obsolete::Obsolete;
 use super::overlay::Extents;
 use super::{CommittedOffset, Finding, JournalStart, Severity};
 use crate::format::batch::{BatchHeader, BATCH_HEADER};
@@ -56,13 +57,14 @@ pub(super) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Reads all chunks. `chunk_bytes` is the size that the node goes on with.
+    /// Reads all chunks but for what is obsolete. `chunk_bytes` is the size that the node goes on with.
     ///
     /// # Errors
     /// `Io`, `NewerFormat`, `Invalid` for an entry of unknown kind.
     pub fn read(
         disk: Disk<'a>,
         chunk_bytes: u64,
+        obsolete: Obsolete,
         findings: &mut Vec<Finding>,
     ) -> Result<Self, RecoveryError> {
         let mut journal = Self {
@@ -73,8 +75,8 @@ impl<'a> Journal<'a> {
             damaged: false,
             start: JournalStart {
                 chunks: Vec::new(),
-                next_generation: 1,
-                next_sequence: 1,
+                next_generation: obsolete.next_generation,
+                next_sequence: obsolete.next_sequence,
             },
             misfits: Vec::new(),
         };
@@ -89,7 +91,7 @@ impl<'a> Journal<'a> {
                 journal.chunks.push(file);
             }
         }
-        let blocks = journal.all_blocks()?;
+        let blocks = journal.all_blocks(obsolete.next_sequence)?;
         for block in &blocks {
             let start = &mut journal.start;
             start.next_generation = start
@@ -104,6 +106,10 @@ impl<'a> Journal<'a> {
         for block in &order.blocks {
             journal.take(block)?;
         }
+        for (owner, durable) in obsolete.durable {
+            let topic = journal.topics.entry(owner).or_default();
+            topic.durable = topic.durable.max(durable);
+        }
         for topic in journal.topics.values_mut() {
             topic.segments.values_mut().for_each(Extents::sort);
         }
@@ -111,8 +117,8 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
-    /// Every block that counts anywhere; of a chunk whose first block another calls free, only that one.
-    fn all_blocks(&self) -> Result<Vec<Block>, RecoveryError> {
+    /// Every block that counts from number `first` on; of a chunk whose first block another calls free, only that one.
+    fn all_blocks(&self, first: u64) -> Result<Vec<Block>, RecoveryError> {
         let mut blocks = Vec::new();
         let mut firsts = Vec::with_capacity(self.chunks.len());
         for (chunk, file) in self.chunks.iter().enumerate() {
@@ -126,12 +132,14 @@ impl<'a> Journal<'a> {
             .flatten()
             .map(|first| first.header.oldest_generation)
             .max();
-        for (chunk, (file, first)) in self.chunks.iter().zip(firsts).enumerate() {
-            match first {
-                Some(first) if Some(first.header.generation) < oldest => blocks.push(first),
+        for (chunk, (file, head)) in self.chunks.iter().zip(firsts).enumerate() {
+            match head {
+                Some(head) if head.header.sequence < first => {} // nothing was written over it since
+                Some(head) if Some(head.header.generation) < oldest => blocks.push(head),
                 _ => scan(file, chunk, &mut blocks)?,
             }
         }
+        blocks.retain(|block| block.header.sequence >= first);
         Ok(blocks)
     }
 

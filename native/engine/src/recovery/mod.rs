@@ -17,6 +17,7 @@ mod journal;
 mod kept;
 mod lookahead;
 mod metadata;
+mod obsolete;
 mod overlay;
 mod quarantine;
 mod segments;
@@ -34,6 +35,7 @@ pub use index::{index_due, rebuild_index};
 pub use metadata::{
     metadata_from_json, metadata_to_json, read_metadata, write_metadata, METADATA, METADATA_FORMAT,
 };
+pub use obsolete::START;
 pub use quarantine::{Quarantine, QUARANTINE};
 pub use verify::{verify_segment, IndexReport, Problem, SegmentReport, VerifyOptions};
 
@@ -42,6 +44,7 @@ use crate::format::names::{SegmentName, JOURNAL_DIR, SEGMENTS_DIR};
 use crate::storage::Storage;
 use disk::Disk;
 use journal::Journal;
+use obsolete::Obsolete;
 
 /// When an ack leaves (design.md, section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -184,7 +187,8 @@ pub fn recover(
     let disk = Disk(storage);
     let mut findings = Vec::new();
     catalogue::prepare(disk)?;
-    let mut journal = Journal::read(disk, options.chunk_bytes, &mut findings)?;
+    let obsolete = obsolete::read(disk, &mut findings)?;
+    let mut journal = Journal::read(disk, options.chunk_bytes, obsolete, &mut findings)?;
     let catalogue = catalogue::read_topics(disk, options, &mut findings)?;
     let mut topics = Vec::with_capacity(catalogue.topics.len());
     let mut laid = 0;
@@ -207,11 +211,14 @@ pub fn recover(
             .binary_search_by_key(&id, |topic| topic.metadata.id)
             .is_ok_and(|at| topics[at].metadata.epoch == epoch)
     };
-    let deleted = |id: u32| id < options.next_topic_id && !catalogue.nameless;
+    // The topic `default`, 0, is never deleted.
+    let deleted = |id: u32| (1..options.next_topic_id).contains(&id) && !catalogue.nameless;
     unknown::keep_unknown(disk, &journal, alive, deleted, &mut findings)?;
     disk.flush_dir(SEGMENTS_DIR)?;
     disk.flush_dir(JOURNAL_DIR)?;
     let commits = commits::recover_commits(disk, &journal.commits, alive, &mut findings)?;
+    // From here on the journal is obsolete.
+    obsolete::write(disk, &Obsolete::now(&journal.start, &topics))?;
     journal.remove_misfits(&mut findings)?;
     Ok(Recovered {
         topics,

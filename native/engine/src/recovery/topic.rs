@@ -11,7 +11,7 @@ use super::journal::{Journal, TopicEntries};
 use super::kept::{keep, Patched};
 use super::overlay::Extents;
 use super::quarantine::{self, Quarantine};
-use super::segments::{create, last_batch, read_directory, seal};
+use super::segments::{create, last_batch, read_directory, remove, seal};
 use super::window::Window;
 use super::{
     Finding, Position, RecoveredTopic, RecoveryOptions, SegmentInfo, Severity, TopicMetadata,
@@ -94,8 +94,9 @@ pub(super) fn recover_topic(
         laid: 0,
         unsealed_ends: BTreeMap::new(),
     };
+    topic.finish_retention(metadata.resume)?;
     let mut walk = topic.walk(metadata.resume)?;
-    let frozen = match topic.judge(&mut walk)? {
+    let frozen = match topic.judge(&mut walk, metadata.resume)? {
         Verdict::Whole => {
             topic.heal()?;
             topic.drop_empty(&mut walk)?;
@@ -141,6 +142,27 @@ impl<'a> Topic<'_, 'a> {
             at,
             detail,
         });
+    }
+
+    /// Removes what retention was about to remove when it wrote where the topic resumes: sealed segments below that.
+    fn finish_retention(&mut self, resume: Option<Position>) -> Result<(), RecoveryError> {
+        let Some(resume) = resume else { return Ok(()) };
+        let doomed = self
+            .names
+            .partition_point(|name| name.base_offset < resume.offset);
+        let Some(last) = doomed.checked_sub(1).map(|last| self.names[last]) else {
+            return Ok(());
+        };
+        let below = last.end_ns.is_some()
+            && last_batch(self.disk, &self.dir, &last, self.owner)?
+                .is_ok_and(|batch| batch.header.next_offset() <= resume.offset);
+        if below {
+            // Oldest first, so that a crash in between leaves no gap.
+            for name in self.names.drain(..doomed) {
+                remove(self.disk, &self.dir, &name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Follows the batches from the oldest segment that must be read to the end, through segments that connect and those
@@ -342,8 +364,15 @@ impl<'a> Topic<'_, 'a> {
     }
 
     /// Finds what is wrong at the end of the walk.
-    fn judge(&mut self, walk: &mut Walk<'a>) -> Result<Verdict, RecoveryError> {
-        let mut durable = self.entries.durable;
+    fn judge(
+        &mut self,
+        walk: &mut Walk<'a>,
+        resume: Option<Position>,
+    ) -> Result<Verdict, RecoveryError> {
+        let mut durable = self
+            .entries
+            .durable
+            .max(resume.map_or(0, |resume| resume.offset));
         if let Some(known) = &self.quarantine {
             durable = durable.max(known.durable_offset);
         }

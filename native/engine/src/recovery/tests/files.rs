@@ -27,8 +27,14 @@ pub struct Files {
 impl Files {
     pub fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let root =
-            std::env::temp_dir().join(format!("lance-recovery-{}-{number}", std::process::id()));
+        // In memory where that is to be had: the tests write tens of thousands of small files.
+        let shm = PathBuf::from("/dev/shm");
+        let dir = if shm.is_dir() {
+            shm
+        } else {
+            std::env::temp_dir()
+        };
+        let root = dir.join(format!("lance-recovery-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).expect("makes a temporary directory");
         Self {

@@ -389,12 +389,12 @@ fn batches_of_an_unknown_topic_are_kept_and_those_of_a_deleted_one_dropped() {
     assert_eq!(files.get("journal/topic-100-1.~kept"), segment(&made, 0));
     assert_eq!(
         files.names("journal"),
-        ["00000000.lnj", "topic-100-1.~kept"]
+        ["00000000.lnj", "start.lns", "topic-100-1.~kept"]
     );
     recovered(&files);
     assert_eq!(
         files.names("journal"),
-        ["00000000.lnj", "topic-100-1.~kept"],
+        ["00000000.lnj", "start.lns", "topic-100-1.~kept"],
         "once"
     );
 }
@@ -413,9 +413,82 @@ fn chunks_of_another_size_are_removed_when_nothing_needs_them() {
     let found = recover(&files, &resized).expect("recovers");
     assert_eq!(found.topics[0].next, batches.next);
     assert!(found.journal.chunks.is_empty());
-    assert!(files.names("journal").is_empty());
+    assert_eq!(files.names("journal"), ["start.lns"]);
     assert_eq!(
         recover(&files, &resized).expect("recovers").topics,
         found.topics
     );
+}
+
+#[test]
+fn a_first_block_torn_over_an_old_one_is_no_damage_of_the_old_journal() {
+    let files = Files::new();
+    put_topic(&files, &metadata(7, "t"));
+    let mut batches = Batches::new(7);
+    let made = batches.several(4);
+    put_segment(
+        &files,
+        "t",
+        &batches.segment,
+        &segment(&made[..1], LEN),
+        &made[..1],
+    );
+    let mut journal = Journal::new();
+    for batch in &made {
+        journal.block(&[batch.entry()]);
+        journal.flushed();
+    }
+    journal.put(&files);
+    let before = recovered(&files);
+    assert_eq!(before.topics[0].next, batches.next);
+    // The node starts, writes its first block over the oldest chunk's, and a batch to its segment: neither gets whole.
+    let next = batches.make(1, 3000);
+    let mut first =
+        Journal::starting_at(before.journal.next_generation, before.journal.next_sequence);
+    first.block(&[next.entry()]);
+    let mut chunk = files.get("journal/00000000.lnj");
+    chunk[..512].copy_from_slice(&first.chunks[0][..512]);
+    files.put("journal/00000000.lnj", &chunk);
+    let path = batches.segment.path("t", "lnc");
+    let mut bytes = files.get(&path);
+    let at = next.place.position as usize;
+    bytes[at..at + 700].copy_from_slice(&next.bytes[..700]);
+    files.put(&path, &bytes);
+    let found = recovered(&files);
+    let codes: Vec<_> = found.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["torn-tail"]);
+    assert_eq!(found.topics[0], before.topics[0]);
+}
+
+#[test]
+fn what_a_topic_had_at_the_last_start_is_known_without_a_watermark() {
+    let files = Files::new();
+    put_topic(&files, &metadata(7, "t"));
+    let mut batches = Batches::new(7);
+    let made = batches.several(4);
+    put_segment(
+        &files,
+        "t",
+        &batches.segment,
+        &segment(&made, LEN),
+        &made[..1],
+    );
+    assert!(!recovered(&files).topics[0].frozen);
+    let path = batches.segment.path("t", "lnc");
+    files.put(&path, &segment(&made[..3], LEN));
+    let found = recovered(&files);
+    assert!(found.topics[0].frozen);
+    assert_eq!(found.findings[0].code, "damage");
+    // A damaged start file is said, a newer one refused.
+    let mut start = files.get("journal/start.lns");
+    start[3] = b'2';
+    files.put("journal/start.lns", &start);
+    let error = recover(&files, &options()).expect_err("refused");
+    assert!(
+        error.to_string().contains("journal/start.lns: version '2'"),
+        "{error}"
+    );
+    start[9] ^= 1;
+    files.put("journal/start.lns", &start);
+    assert_eq!(recovered(&files).findings[0].code, "start-damaged");
 }

@@ -259,3 +259,24 @@ fn start_up_reads_sealed_segments_by_name_alone() {
         .load(std::sync::atomic::Ordering::Relaxed);
     assert!(read < 2 * LEN as u64, "{read} bytes");
 }
+
+#[test]
+fn retention_that_was_interrupted_is_finished() {
+    let files = Files::new();
+    let all = rotated(&files);
+    let mut resumed = metadata(7, "t");
+    resumed.resume = Some(all.batches.next);
+    put_topic(&files, &resumed);
+    // The newer of the two doomed segments is gone already.
+    put_segment(
+        &files,
+        "t",
+        &all.sealed,
+        &segment(&all.old, 0),
+        &all.old[..1],
+    );
+    let (found, codes) = one(&files);
+    assert_eq!((found.next, found.frozen), (all.batches.next, false));
+    assert!(found.sealed.is_empty() && codes.is_empty(), "{codes:?}");
+    assert_eq!(files.names("segments/t"), ["metadata.json"]);
+}
