@@ -13,6 +13,7 @@ mod damage;
 mod disk;
 mod error;
 mod index;
+mod inspect;
 mod journal;
 mod kept;
 mod lookahead;
@@ -32,6 +33,7 @@ mod window;
 pub use commits::{read_checkpoint, write_checkpoint, CHECKPOINT};
 pub use error::RecoveryError;
 pub use index::{index_due, rebuild_index};
+pub use inspect::{inspect_chunk, ChunkReport};
 pub use metadata::{
     metadata_from_json, metadata_to_json, read_metadata, write_metadata, METADATA, METADATA_FORMAT,
 };

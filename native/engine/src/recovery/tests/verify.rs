@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::files::Files;
-use super::write::{metadata, put_segment, put_topic, segment, Batches, Made};
+use super::write::{metadata, put_segment, put_topic, segment, Batches, Journal, Made};
+use crate::format::journal::Entry;
 use crate::format::names::SegmentName;
-use crate::recovery::{verify_segment, SegmentReport, VerifyOptions};
+use crate::recovery::{inspect_chunk, verify_segment, SegmentReport, VerifyOptions};
 
 fn sealed() -> (Vec<Made>, SegmentName, Vec<u8>) {
     let mut batches = Batches::new(7);
@@ -199,4 +200,51 @@ fn a_name_that_is_no_segments_is_refused() {
     )
     .expect_err("refused");
     assert!(error.to_string().contains("this is no segment's name"));
+}
+
+#[test]
+fn a_chunk_is_counted_and_its_gaps_are_named() {
+    let files = Files::new();
+    let mut batches = Batches::new(7);
+    let mut journal = Journal::new();
+    for batch in batches.several(3) {
+        journal.block(&[
+            batch.entry(),
+            Entry::Commit {
+                topic: 7,
+                epoch: 1,
+                consumer: 1,
+                offset: 2,
+                at_s: 3,
+            },
+        ]);
+    }
+    journal.put(&files);
+    let report = inspect_chunk(&files, "journal/00000000.lnj").expect("reads");
+    assert_eq!((report.generation, report.blocks), (Some(1), 3));
+    assert_eq!(
+        (
+            report.batches,
+            report.tails,
+            report.watermarks,
+            report.commits
+        ),
+        (3, 0, 0, 3)
+    );
+    assert_eq!(
+        (report.first_sequence, report.last_sequence),
+        (Some(1), Some(3))
+    );
+    assert_eq!((report.end, report.problems), (journal.at as u64, vec![]));
+    journal.flip(1, 100);
+    journal.put(&files);
+    let report = inspect_chunk(&files, "journal/00000000.lnj").expect("reads");
+    assert_eq!((report.blocks, report.problems.len()), (2, 1));
+    assert_eq!(
+        (report.problems[0].kind, report.problems[0].at),
+        ("gap", journal.blocks[1].1 as u64)
+    );
+    files.put("journal/00000001.lnj", &[0; 8192]);
+    let report = inspect_chunk(&files, "journal/00000001.lnj").expect("reads");
+    assert_eq!((report.generation, report.end), (None, 0));
 }
