@@ -273,7 +273,8 @@ impl IoAgent {
                 AtCursor::Missing(BATCH_HEADER as u64)
             };
         }
-        let whole_file = u64::from(buffer.len) < u64::from(self.table.bytes(buffer.slab));
+        // A read that gave less than it asked for met the end of the file.
+        let whole_file = buffer.len < buffer.asked;
         let bytes = {
             let at = (cursor.position - buffer.base) as usize;
             // SAFETY: inside what was read into a slab of this agent.
@@ -355,6 +356,7 @@ impl IoAgent {
         cursor.buffer = Some(Buffer {
             slab,
             base,
+            asked: len,
             len: 0,
             verified: cursor.position,
         });

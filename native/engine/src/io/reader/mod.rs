@@ -54,6 +54,8 @@ struct Buffer {
     slab: SlabId,
     /// Position of the first byte, a multiple of 4,096.
     base: u64,
+    /// Bytes that were asked for; fewer come only where the file ends.
+    asked: u32,
     len: u32,
     /// Position behind the last batch whose checksums were verified.
     verified: u64,
