@@ -340,8 +340,9 @@ impl IoAgent {
         if std::mem::take(&mut self.told) {
             self.ends.control.notify(cx.ring);
         }
-        // Slabs and orders; the ingest agent mostly has them already when it looks for frames.
-        self.ends.ingest.notify(cx.ring);
+        if !self.ends.to_ingest.is_empty() {
+            self.ends.ingest.notify(cx.ring);
+        }
     }
 }
 

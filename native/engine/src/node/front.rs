@@ -102,6 +102,7 @@ impl Front {
         let _ = sending.waker.notify(io);
     }
 
+    #[allow(clippy::result_large_err)] // the command itself comes back
     /// Hands a command over. `Err` gives it back: the queue is full.
     pub fn command(
         &self,

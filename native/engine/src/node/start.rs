@@ -103,11 +103,15 @@ impl Node {
         let wakes: Vec<WakeHandle> = threads.iter().map(|_| WakeHandle::new()).collect();
         let of = |role: Role| place(&threads, role);
         let wake_of = |role: Role| wakes[of(role).0].clone();
-        let (network_wake, ingest_wake, io_wake) = (
-            wake_of(Role::Network(0)),
-            wake_of(Role::Ingest(0)),
-            wake_of(Role::Io(0)),
-        );
+        let (network_wake, io_wake) = (wake_of(Role::Network(0)), wake_of(Role::Io(0)));
+        // Agents of one runner take turns: they need no waking, and a runner that woke itself would never sleep.
+        let from_to = |from: Role, to: Role| {
+            if of(from).0 == of(to).0 {
+                WakeHandle::new()
+            } else {
+                wake_of(to)
+            }
+        };
         let elsewhere = |role: Role| (of(role).0 != of(Role::Network(0)).0).then(|| wake_of(role));
         let (keeper_wake, finder_wake, control_wake) =
             (WakeHandle::new(), WakeHandle::new(), WakeHandle::new());
@@ -177,8 +181,8 @@ impl Node {
                 replies: ingest_replies,
                 to_disk,
                 from_disk,
-                network: network_wake.clone(),
-                io: io_wake.clone(),
+                network: from_to(Role::Ingest(0), Role::Network(0)),
+                io: from_to(Role::Ingest(0), Role::Io(0)),
             },
             shared.clone(),
             table.clone(),
@@ -208,8 +212,8 @@ impl Node {
                 from_finder: found_in,
                 commands: commands_in,
                 events: io_events,
-                ingest: ingest_wake.clone(),
-                network: network_wake.clone(),
+                ingest: from_to(Role::Io(0), Role::Ingest(0)),
+                network: from_to(Role::Io(0), Role::Network(0)),
                 keeper: keeper_wake.clone(),
                 finder: finder_wake.clone(),
                 control: control_wake.clone(),
