@@ -127,9 +127,8 @@ impl NetworkAgent {
     }
 
     /// Deals with a whole frame. `payload` stays where it is until `origin` is given back.
-    pub(super) fn judge<R: NetRing + ?Sized>(
+    pub(super) fn judge(
         &mut self,
-        ring: &mut R,
         c: u32,
         frame: &Header,
         payload: &[u8],
@@ -138,7 +137,7 @@ impl NetworkAgent {
         const INGEST: u8 = flag::BATCH;
         const COMPRESSED: u8 = flag::BATCH | flag::COMPRESSED;
         match frame.flags {
-            INGEST | COMPRESSED => self.judge_ingest(ring, c, frame, payload, origin),
+            INGEST | COMPRESSED => self.judge_ingest(c, frame, payload, origin),
             flag::CONTROL => self.judge_control(c, frame, payload),
             flag::KEEPALIVE => {
                 self.ends.counters.keepalives_in.inc();
@@ -171,14 +170,7 @@ impl NetworkAgent {
         }
     }
 
-    fn judge_ingest<R: NetRing + ?Sized>(
-        &mut self,
-        ring: &mut R,
-        c: u32,
-        frame: &Header,
-        payload: &[u8],
-        origin: Origin,
-    ) -> Verdict {
+    fn judge_ingest(&mut self, c: u32, frame: &Header, payload: &[u8], origin: Origin) -> Verdict {
         if let Some(want) = self.ingest_want(c, payload.len() as u64) {
             return Verdict::Blocked(want);
         }
@@ -258,7 +250,6 @@ impl NetworkAgent {
         self.inflight_bytes += u64::from(len);
         self.told.ingest = true;
         self.ends.counters.ingest_frames.inc();
-        let _ = ring;
         Verdict::Taken { kept }
     }
 

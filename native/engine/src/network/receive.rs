@@ -284,7 +284,7 @@ impl NetworkAgent {
         }
         // SAFETY: payload_len bytes have been received there, and the slab is this connection's.
         let bytes = unsafe { std::slice::from_raw_parts(payload, frame.payload_len as usize) };
-        match self.judge(ring, c, &frame, bytes, Origin::Slab(slab)) {
+        match self.judge(c, &frame, bytes, Origin::Slab(slab)) {
             Verdict::Taken { kept } => {
                 let conn = self.conn(c);
                 conn.place = Place::Area;
@@ -346,7 +346,7 @@ impl NetworkAgent {
         // SAFETY: the frame's bytes are in the area, and nothing is being received into them.
         let bytes =
             unsafe { std::slice::from_raw_parts(area.add(HEADER), frame.payload_len as usize) };
-        match self.judge(ring, c, &frame, bytes, Origin::Area) {
+        match self.judge(c, &frame, bytes, Origin::Area) {
             Verdict::Taken { .. } => {
                 let conn = self.conn(c);
                 conn.frame = None;
@@ -401,7 +401,7 @@ impl NetworkAgent {
             self.buffers.consume(ring, &mut conn.held, len);
             return None;
         };
-        match self.judge(ring, c, &frame, payload, Origin::Shared(buffer)) {
+        match self.judge(c, &frame, payload, Origin::Shared(buffer)) {
             Verdict::Taken { .. } => {
                 let conn = &mut self.connections[c as usize];
                 self.buffers.consume(ring, &mut conn.held, total);

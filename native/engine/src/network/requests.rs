@@ -153,6 +153,11 @@ impl Requests {
     pub fn wait_room(&self) -> bool {
         self.waits < self.max_waits
     }
+    /// No request is under way.
+    #[cfg(test)]
+    pub fn is_unused(&self) -> bool {
+        self.free.len() == self.places.len() && self.waits == 0
+    }
     pub fn max_waits(&self) -> u32 {
         self.max_waits
     }

@@ -5,6 +5,7 @@ mod bad_input;
 mod closing;
 mod control;
 mod deadlines;
+mod disorder;
 mod fake_ring;
 mod fetches;
 mod pressure;
