@@ -48,8 +48,10 @@ impl NetworkDrain {
     pub(super) fn closing(&self) -> bool {
         self.0.stage.load(Ordering::Acquire) >= CLOSING
     }
-    pub(super) fn report(&self, finished: bool, closed: bool) {
-        self.0.finished.store(finished, Ordering::Release);
-        self.0.closed.store(closed, Ordering::Release);
+    /// Returns whether that is news.
+    pub(super) fn report(&self, finished: bool, closed: bool) -> bool {
+        let was_finished = self.0.finished.swap(finished, Ordering::AcqRel);
+        let was_closed = self.0.closed.swap(closed, Ordering::AcqRel);
+        (was_finished, was_closed) != (finished, closed)
     }
 }

@@ -221,6 +221,9 @@ impl NetworkAgent {
             }
         }
         let finished = self.tickets.in_flight() == 0 && !sending;
-        self.ends.drain.report(finished, self.live.is_empty());
+        let closed = self.live.is_empty();
+        if self.ends.drain.report(finished, closed) {
+            self.told.control = true;
+        }
     }
 }
