@@ -8,7 +8,9 @@ import { root } from './setup.mjs';
 const file = join(root, 'oclif.manifest.json');
 const plugin = new Plugin({ root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true });
 await plugin.load();
-const manifest = `${JSON.stringify(plugin.manifest, null, 2)}\n`;
+// In the order of the names, not of the directory, so that the file is the same on every machine.
+const commands = Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1));
+const manifest = `${JSON.stringify({ ...plugin.manifest, commands: Object.fromEntries(commands) }, null, 2)}\n`;
 
 if (process.argv.includes('--check')) {
   const current = existsSync(file) ? readFileSync(file, 'utf8') : '';
