@@ -14,6 +14,8 @@ use super::RecvBuffer;
 pub struct Features {
     /// The system call exists and is allowed.
     pub io_uring: bool,
+    /// Enough memory may be locked for small rings at least.
+    pub memory: bool,
     /// Waiting with a time-out (5.11).
     pub ext_arg: bool,
     /// Completions are never dropped (5.5).
@@ -63,9 +65,18 @@ impl Features {
     /// Tries everything; takes about a millisecond.
     #[must_use]
     pub fn probe() -> Self {
-        let mut features = Self::default();
-        let Ok(ring) = IoUring::new(4) else {
-            return features;
+        let mut features = Self {
+            memory: true,
+            ..Self::default()
+        };
+        // As large as a node that is short of lockable memory makes its own.
+        let mut builder: io_uring::Builder = IoUring::builder();
+        let ring = match builder.setup_cqsize(4096).build(1024) {
+            Ok(ring) => ring,
+            Err(e) => {
+                features.memory = !is_memory(&e);
+                return features;
+            }
         };
         features.io_uring = true;
         features.ext_arg = ring.params().is_feature_ext_arg();
@@ -86,7 +97,9 @@ impl Features {
                 .setup_defer_taskrun()
                 .setup_taskrun_flag()
         });
-        features.buffer_ring = buffer_ring().is_ok();
+        let buffers = buffer_ring();
+        features.memory = !buffers.as_ref().is_err_and(is_memory);
+        features.buffer_ring = buffers.is_ok();
         features.multishot_accept = multishot_accept().unwrap_or(false);
         features.multishot_recv = features.buffer_ring && multishot_recv().unwrap_or(false);
         features
@@ -96,6 +109,10 @@ impl Features {
     #[must_use]
     pub fn lacking(&self) -> Option<&'static str> {
         let needed = [
+            (
+                self.memory,
+                "too little memory may be locked for its rings (raise LimitMEMLOCK, ulimit -l)",
+            ),
             (
                 self.io_uring,
                 "the kernel has no io_uring or forbids it (kernel.io_uring_disabled, seccomp)",
@@ -136,6 +153,11 @@ impl Features {
             })
             .collect()
     }
+}
+
+/// The limit of locked memory, which newer kernels charge rings to.
+pub(super) fn is_memory(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOMEM)
 }
 
 /// Whether a ring can be made with these flags.

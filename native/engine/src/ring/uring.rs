@@ -15,7 +15,7 @@ use io_uring::{cqueue, opcode, squeue, types, IoUring};
 use super::buffers::{BufferRing, RecvMemory};
 use super::config::RingConfig;
 use super::enter::Door;
-use super::probe::Features;
+use super::probe::{is_memory, Features};
 use super::registered::RegisteredMemory;
 use super::sync_writes::{Step, SyncWrites};
 use super::{Completion, FileSlot, RecvBuffer, Ring, RingStats, Token, Waker};
@@ -37,6 +37,8 @@ const SYNC_FLUSH: u8 = 4;
 
 /// Most completions handed out in one turn, so that agents get theirs in between.
 pub const TURN_COMPLETIONS: usize = 1024;
+/// Rings are not made smaller than this for want of memory.
+const SMALLEST_SQ: u32 = 128;
 /// The group of the one pool of receive buffers.
 const GROUP: u16 = 0;
 /// How long a ring that goes waits for its operations to end.
@@ -83,7 +85,7 @@ impl UringRing {
         memory: Option<&SlabTable>,
     ) -> io::Result<(Self, Vec<String>)> {
         let mut announcements = Vec::new();
-        let ring = build(config, &features)?;
+        let ring = build_what_fits(config, &features, &mut announcements)?;
         let door = Door::new(ring.as_raw_fd(), features.registered_ring);
         let files_registered = features.registered_files
             && match ring.submitter().register_files_sparse(config.files) {
@@ -330,6 +332,40 @@ impl UringRing {
         }
         *place = fd;
         Ok(())
+    }
+}
+
+/// The ring that was asked for, or a smaller one where locked memory is short.
+fn build_what_fits(
+    config: &RingConfig,
+    features: &Features,
+    announcements: &mut Vec<String>,
+) -> io::Result<IoUring> {
+    let mut smaller = *config;
+    loop {
+        match build(&smaller, features) {
+            Err(e) if is_memory(&e) && smaller.sq_entries > SMALLEST_SQ => {
+                smaller.sq_entries /= 2;
+                smaller.cq_entries /= 2;
+            }
+            Err(e) if is_memory(&e) => {
+                return Err(io::Error::new(
+                    e.kind(),
+                    "too little memory may be locked for io_uring: raise LimitMEMLOCK (ulimit -l), or set io.backend = \
+                     \"pwritev2\"",
+                ));
+            }
+            Ok(ring) => {
+                if smaller.sq_entries < config.sq_entries {
+                    announcements.push(format!(
+                        "io_uring with {} entries instead of {}: little memory may be locked; raise LimitMEMLOCK (ulimit -l)",
+                        smaller.sq_entries, config.sq_entries
+                    ));
+                }
+                return Ok(ring);
+            }
+            failed => return failed,
+        }
     }
 }
 

@@ -111,7 +111,12 @@ fn an_idle_turn_makes_no_system_call() {
 
 #[test]
 fn features_that_are_missing_are_named() {
-    let none = Features::default();
+    let starved = Features::default();
+    assert!(starved.lacking().unwrap().contains("LimitMEMLOCK"));
+    let none = Features {
+        memory: true,
+        ..starved
+    };
     assert!(none.lacking().unwrap().contains("io_uring"));
     let (chosen, announced) = Chosen::by(Backend::Auto, &none).unwrap();
     assert_eq!(chosen.features, None);
