@@ -67,11 +67,7 @@ pub(super) fn read_topics(
         if kept::is_kept(&name) {
             continue;
         }
-        if disk
-            .0
-            .list(&dir)
-            .is_err_and(|e| e.kind() == ErrorKind::NotADirectory)
-        {
+        if is_file(disk, &dir) {
             findings.push(stranger(dir));
             continue;
         }
@@ -119,8 +115,17 @@ fn stranger(path: String) -> Finding {
     }
 }
 
+fn is_file(disk: Disk, path: &str) -> bool {
+    let listed = disk.0.list(path);
+    listed.is_err_and(|error| error.kind() == ErrorKind::NotADirectory)
+}
+
 /// Removes a topic's directory and everything in it. Whoever calls it has given it a temporary name before.
 fn remove_topic(disk: Disk, dir: &str) -> Result<(), RecoveryError> {
+    if is_file(disk, dir) {
+        disk.unlink(dir)?;
+        return disk.flush_dir(SEGMENTS_DIR);
+    }
     for file in disk.list(dir)? {
         disk.unlink(&format!("{dir}/{file}"))?;
     }

@@ -1,13 +1,13 @@
 //! Damage: never cut, quarantined, said, and read around (design.md, section 8).
 
 use super::active::{scan, Question, Scan, Start};
-use super::batches::{batch_in_memory, Link};
+use super::batches::{batch_in_memory, Batch, Link};
 use super::error::RecoveryError;
 use super::journal::Extent;
 use super::lookahead::{look_ahead, Run};
 use super::quarantine::{self, Quarantine};
 use super::segments::create;
-use super::topic::{read_failed, Topic, Walk};
+use super::topic::{Topic, Walk};
 use super::window::Window;
 use super::Severity;
 use crate::format::names::SegmentName;
@@ -39,9 +39,11 @@ impl<'a> Topic<'_, 'a> {
         let name = walk.reached.checked_sub(1).map(|last| self.names[last]);
         let from = walk.tail.as_ref().map_or(0, |scan| scan.end);
         let why = walk.tail.as_ref().map(|scan| scan.stop.to_string());
-        let known = self.quarantine.clone().unwrap_or(Quarantine {
+        let segment = name.map_or(offset, |name| name.base_offset);
+        let same = |known: &Quarantine| (known.segment, known.from) == (segment, from);
+        let known = self.quarantine.clone().filter(same).unwrap_or(Quarantine {
             format: 0,
-            segment: name.map_or(offset, |name| name.base_offset),
+            segment,
             from,
             to: from,
             offset,
@@ -91,7 +93,6 @@ impl<'a> Topic<'_, 'a> {
         name: &SegmentName,
         scan: &mut Scan<'a>,
     ) -> Result<Vec<Run>, RecoveryError> {
-        let failed = |source| read_failed(&self.path(name), source);
         let mut window = Window::new(&scan.file);
         // Where the device cannot read, nothing is looked for.
         let Ok(runs) = look_ahead(&mut window, self.owner, scan.end, &scan.link, |_| {}) else {
@@ -106,10 +107,10 @@ impl<'a> Topic<'_, 'a> {
         }
         let mut window = Window::new(&scan.file);
         let index = &mut scan.index;
-        let runs = look_ahead(&mut window, self.owner, scan.end, &scan.link, |batch| {
-            index.note(batch)
-        })
-        .map_err(failed)?;
+        let note = |batch: &Batch| index.note(batch);
+        let Ok(runs) = look_ahead(&mut window, self.owner, scan.end, &scan.link, note) else {
+            return Ok(Vec::new());
+        };
         if let Some(last) = runs.last() {
             scan.end = last.end();
             scan.link = Link::after(&last.last);
@@ -164,7 +165,20 @@ impl<'a> Topic<'_, 'a> {
             };
             let mut scan = scan(&what, &Start { agreement, at: 0 }, None)?;
             self.laid += scan.laid;
-            self.salvage(&name, &mut scan)?;
+            let (from, missing) = (scan.end, scan.link.offset);
+            if let Some(next) = self.salvage(&name, &mut scan)?.first() {
+                let to = next.start();
+                let detail = format!(
+                    "more damage behind the first: bytes {from} to {to}, offsets from {missing} on"
+                );
+                self.find(
+                    Severity::Error,
+                    "damage",
+                    self.path(&name),
+                    Some(from),
+                    detail,
+                );
+            }
             walk.link = scan.link;
             walk.tail = Some(scan);
             walk.reached += 1;

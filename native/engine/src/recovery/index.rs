@@ -109,8 +109,10 @@ fn said(
 ) -> Result<Said, RecoveryError> {
     let (mut key, mut place) = ([0; ENTRY], [0; ENTRY]);
     let at = ordinal * ENTRY as u64;
-    idx.read_at(&mut key, at)?;
-    pos.read_at(&mut place, at)?;
+    // What cannot be read is written anew.
+    if idx.read_raw(&mut key, at).is_err() || pos.read_raw(&mut place, at).is_err() {
+        return Ok(Said::Lie);
+    }
     // Only the very first batch of a topic is at place 0, 0, 0.
     if nonzero(&key).is_none() || (ordinal > 0 && nonzero(&place).is_none()) {
         return Ok(Said::Nothing);

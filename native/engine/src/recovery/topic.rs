@@ -390,14 +390,16 @@ impl<'a> Topic<'_, 'a> {
                 .beyond(&self.names[walk.reached - 1], scan)
                 .next()
                 .is_some();
-            let mut window = Window::new(&scan.file);
-            if window
-                .first_nonzero(scan.end)
-                .map_err(|source| read_failed(&scan.file.path, source))?
-                .is_some()
-            {
-                more = true;
-                durable = durable.max(self.durable_beyond(&mut window, scan.end, &scan.link)?);
+            match self.told_beyond(&mut Window::new(&scan.file), scan.end, &scan.link) {
+                Ok(None) => {}
+                Ok(Some(told)) => {
+                    more = true;
+                    durable = durable.max(told);
+                }
+                Err(_) => {
+                    let reason = "the device could not read what lies beyond";
+                    return Ok(Verdict::Damage { durable, reason });
+                }
             }
         }
         for name in &self.names[walk.reached..] {
@@ -409,7 +411,8 @@ impl<'a> Topic<'_, 'a> {
                 key: None,
                 chain: None,
             };
-            durable = durable.max(self.durable_beyond(&mut Window::new(&file), 0, &link)?);
+            let told = self.told_beyond(&mut Window::new(&file), 0, &link);
+            durable = durable.max(told.ok().flatten().unwrap_or(0));
         }
         Ok(if durable > walk.link.offset {
             Verdict::Damage {

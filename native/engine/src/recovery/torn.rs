@@ -1,5 +1,7 @@
 //! The end of a topic that was being written when the node stopped: cut, kept, and said (design.md, section 8).
 
+use std::io;
+
 use super::active::Scan;
 use super::batches::Link;
 use super::error::RecoveryError;
@@ -44,16 +46,19 @@ impl<'a> Topic<'_, 'a> {
             .filter(move |(base, _)| Some(**base) != last)
             .flat_map(|(base, extents)| extents.all().iter().map(|extent| (*base, *extent)))
     }
-    /// The highest durable offset that whole batches beyond a gap tell.
-    pub fn durable_beyond(
+    /// The highest durable offset that whole batches beyond a gap tell, 0 if there are none; nothing if there are only
+    /// zeros.
+    pub fn told_beyond(
         &self,
         window: &mut Window,
         from: u64,
         link: &Link,
-    ) -> Result<u64, RecoveryError> {
-        let runs = look_ahead(window, self.owner, from, link, |_| {})
-            .map_err(|source| read_failed(&window.file.path, source))?;
-        Ok(runs.iter().map(|run| run.durable).max().unwrap_or(0))
+    ) -> io::Result<Option<u64>> {
+        if window.first_nonzero(from)?.is_none() {
+            return Ok(None);
+        }
+        let runs = look_ahead(window, self.owner, from, link, |_| {})?;
+        Ok(Some(runs.iter().map(|run| run.durable).max().unwrap_or(0)))
     }
 
     /// Cuts a torn tail: what lies beyond the gap is kept beside the segment, then zeros go to the end of the file.

@@ -4,7 +4,7 @@ use super::files::Files;
 use super::interrupted::everything;
 use super::options;
 use crate::recovery::{recover, Recovered};
-use crate::sim::{Barrier, DirKind, FileKind, Rng, SimDisk, Survival};
+use crate::sim::{Barrier, DirKind, Fault, FileKind, IoKind, Rng, SimDisk, Survival};
 use crate::storage::{Open, Storage};
 
 /// The files of a directory on a simulated disk, everything durable (or nothing but the names).
@@ -126,4 +126,39 @@ fn what_recovery_reports_is_durable_and_without_any_of_its_flushes_it_is_not() {
     for barrier in needed {
         assert!(!killed_then_cut(Some(barrier)), "{barrier:?}");
     }
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_freezes_its_topic_and_no_other() {
+    let disk = on_sim(&everything(), true);
+    recover(&disk, &options()).expect("recovers");
+    let first = recover(&disk, &options()).expect("recovers");
+    // The reads of segments, one after the other.
+    let mut frozen = 0;
+    for nth in 0..40 {
+        let left = disk.after_crash(Survival::EVERYTHING, 1);
+        left.fail(IoKind::Read, Some(FileKind::Segment), nth, Fault::Eio);
+        let found = match recover(&left, &options()) {
+            Ok(found) => found,
+            // A file that cannot even be opened is no bad sector.
+            Err(error) if error.to_string().starts_with("cannot open ") => continue,
+            Err(error) => panic!("read {nth}: {error}"),
+        };
+        assert_eq!(found.topics.len(), first.topics.len());
+        let differ = found
+            .topics
+            .iter()
+            .zip(&first.topics)
+            .filter(|(found, first)| found.frozen != first.frozen)
+            .count();
+        assert!(differ <= 1, "read {nth}");
+        frozen += differ;
+        // The next start can read it again.
+        assert_eq!(
+            state(recover(&left, &options()).expect("recovers")),
+            state(first.clone()),
+            "read {nth}"
+        );
+    }
+    assert!(frozen > 3, "{frozen}");
 }
