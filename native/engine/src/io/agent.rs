@@ -168,7 +168,9 @@ impl IoAgent {
             reads,
             mut journal,
         } = pools;
-        let buffer = journal.take(journal.largest()).expect("the journal has its buffer");
+        let buffer = journal
+            .take(journal.largest())
+            .expect("the journal has its buffer");
         let files: Vec<_> = config
             .chunks
             .iter()

@@ -50,6 +50,7 @@ impl Node {
     ///
     /// # Errors
     /// The queue is full: the command comes back, nothing happened.
+    #[allow(clippy::result_large_err)] // the command itself comes back
     pub fn command(&self, command: Command) -> Result<(), Command> {
         match command {
             Command::RefuseWrites(refuse) => {

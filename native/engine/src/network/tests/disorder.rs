@@ -205,7 +205,7 @@ impl Play {
         let Some((id, code, by_topic)) = self.plane.pop() else {
             return;
         };
-        let hello = (code == code::HELLO).then(|| HelloSettings {
+        let hello = (code == code::HELLO).then_some(HelloSettings {
             order_by_topic: by_topic,
             linearizable: false,
         });
