@@ -72,9 +72,12 @@ export class Catalogue {
       if (this.#topics.size >= limit) {
         throw new LwpError(LwpCode.storage, `There are ${limit} topics already, which is limits.topics`);
       }
-      const topic = newTopic(await directory.giveTopicId(), name, durability, retention, clock());
-      await directory.createTopic(topic);
+      const { id, durable } = directory.takeTopicId();
+      const topic = newTopic(id, name, durability, retention, clock());
+      // Side by side: a start takes the ids of all topics that it finds as given.
+      const written = await Promise.allSettled([durable, directory.createTopic(topic)]);
       try {
+        for (const step of written) if (step.status === 'rejected') throw step.reason;
         await engine.addTopic(topic);
       } catch (error) {
         await directory.discardTopic(name);

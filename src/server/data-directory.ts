@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Durability, type LockResult, lockDirectory, type TopicMetadata } from '../engine/index.js';
-import { flushDirectory, TEMPORARY, writeDurably, writeFlushed } from './durable-file.js';
+import { flush, TEMPORARY, writeDurably } from './durable-file.js';
 import { errorCode, StartError, unusable } from './errors.js';
 import { stringify } from './json.js';
 import { type NodeFile, openNodeFile, writeNodeFile } from './node-file.js';
@@ -41,7 +42,7 @@ export class DataDirectory {
     try {
       const counters = await liveCountersPath(path);
       const directory = new DataDirectory(path, await openNodeFile(path, options.nodeId, counters));
-      await flushDirectory(path);
+      await flush(path);
       await directory.#removeUnfinished();
       await directory.#ensureDefault(options.durability);
       return directory;
@@ -65,13 +66,22 @@ export class DataDirectory {
     return join(this.path, SEGMENTS, name);
   }
 
-  /** Gives the next topic id; it is durable that it will never be given again. Rejects with the system's error. */
-  async giveTopicId(): Promise<number> {
+  /**
+   * Takes the next topic id. It is used up when `durable` has resolved, and must not be told to anybody before; when that
+   * rejects (with the system's error), the id is used up all the same.
+   */
+  takeTopicId(): { id: number; durable: Promise<void> } {
     const id = this.file.nextTopicId;
-    const next = { ...this.file, nextTopicId: id + 1 };
-    await writeNodeFile(this.path, next);
-    this.file = next;
-    return id;
+    this.file = { ...this.file, nextTopicId: id + 1 };
+    return { id, durable: writeNodeFile(this.path, this.file) };
+  }
+
+  /** Keeps ids from being given again that topics have which were found on disk. */
+  async reserveTopicIds(found: readonly number[]): Promise<void> {
+    const next = Math.max(...found, 0) + 1;
+    if (next <= this.file.nextTopicId) return;
+    this.file = { ...this.file, nextTopicId: next };
+    await writeNodeFile(this.path, this.file);
   }
 
   /** Makes the directory of a new topic, with its metadata, durably. Rejects with the system's error. */
@@ -79,12 +89,14 @@ export class DataDirectory {
     const path = this.topicPath(topic.name);
     const draft = `${path}${TEMPORARY}new`;
     try {
-      await rm(draft, { recursive: true, force: true });
-      await mkdir(draft);
-      await writeFlushed(join(draft, METADATA), `${stringify(metadataDocument(topic))}\n`);
-      await flushDirectory(draft);
-      await rename(draft, path);
-      await flushDirectory(join(this.path, SEGMENTS));
+      rmSync(draft, { recursive: true, force: true });
+      mkdirSync(draft);
+      const metadata = join(draft, METADATA);
+      writeFileSync(metadata, `${stringify(metadataDocument(topic))}\n`);
+      // Together: a file system flushes both with one commit of its journal.
+      await Promise.all([flush(metadata), flush(draft)]);
+      renameSync(draft, path);
+      await flush(join(this.path, SEGMENTS));
     } catch (error) {
       await rm(draft, { recursive: true, force: true }).catch(() => {});
       throw error;
@@ -94,7 +106,7 @@ export class DataDirectory {
   /** Takes back `createTopic`, where the engine did not take the topic over. */
   async discardTopic(name: string): Promise<void> {
     await rm(this.topicPath(name), { recursive: true, force: true });
-    await flushDirectory(join(this.path, SEGMENTS));
+    await flush(join(this.path, SEGMENTS));
   }
 
   /** Replaces a topic's metadata durably. Rejects with the system's error. */

@@ -6,24 +6,36 @@ import type { Engine } from '../engine/index.js';
 /** Writes are taken again when this share more than the limit is free, so that it does not flap. */
 const HYSTERESIS = 1.05;
 
-/** Refuses writes while less than `minFree` bytes are free where the data lies (`limits.min_free_disk`). */
+/** Unless the limit was set by somebody, it is at most this share of the file system: a small one is not full at once. */
+const MOST_OF_A_DISK = 0.05;
+
+/** Free space and size of a file system, bytes. */
+export interface DiskSpace {
+  free: number;
+  total: number;
+}
+
+/** Refuses writes while too little is free where the data lies (`limits.min_free_disk`). */
 export class DiskWatch {
   #refusing = false;
   #free: number | undefined;
+  #least: number;
 
-  /** `free` asks the system; a test brings another. */
+  /** `minFree.exact` tells whether somebody set the limit. `space` asks the system; a test brings another. */
   constructor(
     private readonly path: string,
-    private readonly minFree: number,
+    private readonly minFree: { bytes: number; exact: boolean },
     private readonly engine: Pick<Engine, 'refuseWrites'>,
     private readonly log: Pick<Logger, 'warn' | 'info'>,
-    private readonly free: (path: string) => Promise<number> = freeBytes,
-  ) {}
+    private readonly space: (path: string) => Promise<DiskSpace> = spaceOf,
+  ) {
+    this.#least = minFree.bytes;
+  }
 
   /** Why writes are refused; undefined while they are taken. */
   get reason(): string | undefined {
     if (!this.#refusing) return undefined;
-    return `writes are refused: ${roundedSize(this.#free ?? 0)} are free and limits.min_free_disk is ${roundedSize(this.minFree)}`;
+    return `writes are refused: ${roundedSize(this.#free ?? 0)} are free and limits.min_free_disk is ${roundedSize(this.#least)}`;
   }
 
   /** Bytes free at the last look. */
@@ -33,9 +45,11 @@ export class DiskWatch {
 
   /** Looks, and tells the engine when that changes something. Rejects when the file system does not answer. */
   async look(): Promise<void> {
-    const free = await this.free(this.path);
+    const { free, total } = await this.space(this.path);
+    const { bytes, exact } = this.minFree;
     this.#free = free;
-    const refuse = this.#refusing ? free < this.minFree * HYSTERESIS : free < this.minFree;
+    this.#least = exact ? bytes : Math.min(bytes, Math.floor(total * MOST_OF_A_DISK));
+    const refuse = this.#refusing ? free < this.#least * HYSTERESIS : free < this.#least;
     if (refuse === this.#refusing) return;
     this.#refusing = refuse;
     this.engine.refuseWrites(refuse);
@@ -44,7 +58,7 @@ export class DiskWatch {
   }
 }
 
-async function freeBytes(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
+async function spaceOf(path: string): Promise<DiskSpace> {
+  const { bavail, blocks, bsize } = await statfs(path);
+  return { free: bavail * bsize, total: blocks * bsize };
 }

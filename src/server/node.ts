@@ -28,6 +28,8 @@ export interface NodeOptions {
   config: LanceConfig;
   /** Whether somebody set `node.id`; else a data directory's own number is taken. */
   nodeIdExplicit: boolean;
+  /** Whether somebody set `limits.min_free_disk`; else a small file system counts by a share of its size. */
+  minFreeDiskExplicit: boolean;
   version: string;
   log: Logger;
 }
@@ -66,6 +68,7 @@ export class LanceNode {
     const { engine, started } = await startEngine(await engineConfig(config, directory), inbox);
     try {
       reportStart(started, log);
+      await directory.reserveTopicIds(started.topics.map(({ metadata }) => metadata.id));
       const catalogue = new Catalogue({
         engine,
         directory,
@@ -91,7 +94,8 @@ export class LanceNode {
           write(entry);
         },
       });
-      const disk = new DiskWatch(directory.path, config.limits.minFreeDisk, engine, log);
+      const { minFreeDisk: bytes } = config.limits;
+      const disk = new DiskWatch(directory.path, { bytes, exact: options.minFreeDiskExplicit }, engine, log);
       const node = new LanceNode(options, directory, engine, started, catalogue, disk, frozen);
       await node.#serveAdmin();
       node.#startLoops();
@@ -140,7 +144,9 @@ export class LanceNode {
     const finished = await within(config.drain.timeout, async () => {
       await Promise.all(this.#loops.map((loop) => loop.stop()));
       await this.engine.drain();
-      await this.#copyCounters();
+      await this.#copyCounters().catch((error: unknown) =>
+        log.warn(`copying the counters failed: ${words(error)}`),
+      );
       await this.engine.stop();
       await this.#admin?.close();
       await rm(this.directory.node.counters, { force: true });

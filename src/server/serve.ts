@@ -36,7 +36,13 @@ export async function serve(
     colour: terminal && !process.env.NO_COLOR,
   });
   for (const note of examined.notActive) log.warn(note);
-  const node = await LanceNode.start({ config, nodeIdExplicit: isSet(examined, 'node.id'), version, log });
+  const node = await LanceNode.start({
+    config,
+    nodeIdExplicit: isSet(examined, 'node.id'),
+    minFreeDiskExplicit: isSet(examined, 'limits.min_free_disk'),
+    version,
+    log,
+  });
   const { lwp, admin, backend, durability } = node.ready;
   log.info({ lwp, admin, backend, durability }, `ready: clients on ${lwp}, admin on http://${admin}`);
   notify('READY=1', `serving on ${lwp}`);

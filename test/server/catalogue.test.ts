@@ -60,6 +60,14 @@ describe('the topic catalogue', () => {
     expect(next).toBe(2);
   });
 
+  it('takes the id of a topic found on disk as given, where a crash kept the next one from node.json', async () => {
+    const { directory, catalogue } = await openCatalogue();
+    await directory.reserveTopicIds([0, 6]);
+    expect((await catalogue.create('a')).id).toBe(7);
+    await directory.reserveTopicIds([0, 3]);
+    expect((await catalogue.create('b')).id).toBe(8);
+  });
+
   it('tells a deleted topic from one that never was', async () => {
     const { catalogue } = await openCatalogue();
     await catalogue.create('a');
