@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::format::names::SegmentName;
+use crate::recovery::RecoveredTopic;
 use crate::topics::TopicSlot;
 
 /// The files of a topic.
@@ -18,6 +19,20 @@ pub struct TopicFiles {
 }
 
 impl TopicFiles {
+    /// Those of a topic as recovery found it.
+    #[must_use]
+    pub fn of(topic: &RecoveredTopic) -> Self {
+        Self {
+            id: topic.metadata.id,
+            name: topic.metadata.name.clone(),
+            sealed: topic
+                .sealed
+                .iter()
+                .map(|segment| (segment.name, segment.end))
+                .collect(),
+            active: topic.active.iter().map(|segment| segment.name).collect(),
+        }
+    }
     /// All segments by base offset, the sealed ones first, which they are.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = SegmentName> + '_ {
         self.sealed

@@ -8,7 +8,7 @@ mod find;
 mod jobs;
 mod spare;
 
-pub use files::Catalogue;
+pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;
 pub use jobs::Keeper;
 pub use spare::make_chunk;

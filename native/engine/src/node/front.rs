@@ -1,5 +1,6 @@
 //! The control plane's side of the queues.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::api::{Command, ControlRequest as Request, Event, Query};
@@ -43,6 +44,8 @@ struct Receiving {
 pub struct Front {
     sending: Mutex<Sending>,
     receiving: Mutex<Receiving>,
+    /// Recovered topics that the I/O agent has taken.
+    loaded: AtomicUsize,
     /// Events by which commands are answered at once. Locked last.
     ready: Mutex<Vec<Event>>,
 }
@@ -79,6 +82,7 @@ impl Front {
                 network_log,
                 spent,
             }),
+            loaded: AtomicUsize::new(0),
             ready: Mutex::new(Vec::new()),
         }
     }
@@ -87,6 +91,7 @@ impl Front {
     pub fn load(&self, topics: &[RecoveredTopic], io: &WakeHandle) {
         let mut sending = lock(&self.sending);
         for topic in topics {
+            // Slots ascend from 0, as the catalogue of files has them already.
             let Some(slot) = sending.free_slots.pop() else {
                 break;
             };
@@ -100,6 +105,17 @@ impl Front {
         }
         // A node that has just started runs.
         let _ = sending.waker.notify(io);
+    }
+
+    /// Waits until the I/O agent has taken that many recovered topics. Start-up only.
+    pub fn wait_loaded(&self, topics: usize) {
+        let mut early = Vec::new();
+        while self.loaded.load(Ordering::Relaxed) < topics {
+            self.events(&mut early);
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+        // Whatever else was said meanwhile is for the control plane.
+        lock(&self.ready).append(&mut early);
     }
 
     #[allow(clippy::result_large_err)] // the command itself comes back
@@ -210,7 +226,9 @@ impl Front {
         }
         while let Some(event) = receiving.io_events.pop() {
             match event {
-                IoEvent::Done { query: LOADED, .. } => {}
+                IoEvent::Done { query: LOADED, .. } => {
+                    self.loaded.fetch_add(1, Ordering::Relaxed);
+                }
                 IoEvent::Done { query, result } => out.push(Event::Done { query, result }),
                 IoEvent::Removed { query, slot } => {
                     lock(&self.sending).free_slots.push(slot);

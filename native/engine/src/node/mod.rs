@@ -4,6 +4,8 @@ mod api;
 mod front;
 mod helper;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +48,7 @@ pub struct Node {
 }
 
 impl Node {
+    #[allow(clippy::result_large_err)] // the command itself comes back
     /// Gives a command to the engine; never blocks.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::counters::{Capacity, CountersFile};
 use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
 use crate::io::{IoAgent, IoConfig, IoEnds, IoPools};
-use crate::keeper::{make_chunk, Catalogue, Finder, Keeper};
+use crate::keeper::{make_chunk, Catalogue, Finder, Keeper, TopicFiles};
 use crate::layout::{plan, usable_cpus, Cores, Role, Roles, ThreadPlan};
 use crate::limits::Limits;
 use crate::memory::SlabTableBuilder;
@@ -26,6 +26,7 @@ use crate::recovery::{recover, Recovered, RecoveryError, RecoveryOptions};
 use crate::ring::{Chosen, ControlWaker, Features, RingConfig};
 use crate::runner::{BoxedAgent, Runner, RunnerConfig, RunnerCounters};
 use crate::storage::{Handle, Open, OsStorage, Storage};
+use crate::topics::TopicSlot;
 use crate::wake::WakeHandle;
 
 /// Messages between agents that wait at once.
@@ -237,7 +238,11 @@ impl Node {
                 "see the message",
             )
         };
+        // The finder may be asked before the keeper has heard of the topics.
         let catalogue = Catalogue::new(limits.topics);
+        for (topic, slot) in recovered.topics.iter().zip(0..limits.topics) {
+            catalogue.add(TopicSlot(slot), TopicFiles::of(topic));
+        }
         let mut keeper = Keeper::new(
             storage.clone(),
             catalogue.clone(),
@@ -263,6 +268,22 @@ impl Node {
         )
         .map_err(system)?;
 
+        let waker = ControlWaker::new(&chosen).map_err(system)?;
+        let front = Front::new(
+            FrontEnds {
+                commands,
+                answers,
+                control: control_in,
+                io_events: io_events_in,
+                network_log: network_log_in,
+                spent: spent_in,
+            },
+            waker,
+            limits.topics,
+            limits.commits_per_topic,
+        );
+        front.load(&recovered.topics, &io_wake);
+
         let mut agents: [Option<BoxedAgent>; 3] = [
             Some(Box::new(network)),
             Some(Box::new(ingest)),
@@ -272,7 +293,11 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut runners = Vec::with_capacity(threads.len());
         let mut backend = "";
-        for (index, thread) in threads.iter().enumerate() {
+        // The network agent comes last: no frame meets an agent that has not heard of its topic yet.
+        for (index, thread) in threads.iter().enumerate().rev() {
+            if threads.len() > 1 && thread.agents.contains(&Role::Network(0)) {
+                front.wait_loaded(recovered.topics.len());
+            }
             let boxed: Vec<BoxedAgent> = thread
                 .agents
                 .iter()
@@ -307,25 +332,12 @@ impl Node {
         }
 
         let bell = Bell::new(&control_wake).map_err(system)?;
-        let waker = ControlWaker::new(&chosen).map_err(system)?;
         let mut ids: Vec<(String, i32)> = runners
             .iter()
             .map(|runner| (runner.name().to_owned(), runner.tid()))
             .collect();
         ids.extend([keeper.id(), finder.id()]);
-        let front = Front::new(
-            FrontEnds {
-                commands,
-                answers,
-                control: control_in,
-                io_events: io_events_in,
-                network_log: network_log_in,
-                spent: spent_in,
-            },
-            waker,
-            limits.topics,
-            limits.commits_per_topic,
-        );
+        let started_topics = recovered.topics.len();
         let node = Self {
             front,
             bell,
@@ -341,7 +353,7 @@ impl Node {
             counters,
             _listener: listener.socket,
         };
-        node.front.load(&recovered.topics, &node.io_wake);
+        node.front.wait_loaded(started_topics);
         let started = Started {
             address: listener.address,
             backend,

@@ -223,7 +223,7 @@ impl IoAgent {
             };
             let capacity = self.table.bytes(response.slab) - RESPONSE_HEADROOM;
             let copied = response.copy(&self.table, &header, whole, capacity);
-            if copied == Copied::Whole {
+            if response.next_offset == header.next_offset() {
                 cursor.position += header.batch_len();
                 cursor.base_offset = header.next_offset();
             }
