@@ -38,7 +38,7 @@ const ERRORS: Readonly<Record<number, { name: string; hint: string }>> = {
     hint: 'Nothing was committed for this consumer, or too long ago (limits.commit_ttl).',
   },
   96: { name: 'INTERNAL', hint: "The node's log says more." },
-  97: { name: 'STORAGE', hint: "A disk is full or failing: the node's log says which." },
+  97: { name: 'STORAGE', hint: "A disk is full, failing or damaged: the node's log says which." },
   98: { name: 'TIMEOUT', hint: 'Whether it was stored is not known.' },
 };
 
