@@ -22,11 +22,13 @@ mod obsolete;
 mod overlay;
 mod quarantine;
 mod segments;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod topic;
 mod torn;
 mod unknown;
+mod verdict;
 mod verify;
 mod window;
 

@@ -12,12 +12,9 @@ use super::kept::{keep, Patched};
 use super::overlay::Extents;
 use super::quarantine::{self, Quarantine};
 use super::segments::{create, last_batch, read_directory, remove, seal};
-use super::window::Window;
-use super::{
-    Finding, Position, RecoveredTopic, RecoveryOptions, SegmentInfo, Severity, TopicMetadata,
-};
+use super::verdict::Verdict;
+use super::{Finding, Position, RecoveredTopic, RecoveryOptions, Severity, TopicMetadata};
 use crate::format::names::{SegmentName, SEGMENTS_DIR};
-use crate::limits::BLOCK;
 
 /// What the recovery of a topic works with.
 pub(super) struct Topic<'s, 'a> {
@@ -46,18 +43,6 @@ pub(super) struct Walk<'a> {
     pub reached: usize,
     /// What the topic's next batch must continue.
     pub link: Link,
-}
-
-/// What is the matter at the end of the walk.
-pub(super) enum Verdict {
-    Whole,
-    /// What lies beyond was never acknowledged.
-    Torn,
-    /// Something below `durable` was acknowledged and is not there.
-    Damage {
-        durable: u64,
-        reason: &'static str,
-    },
 }
 
 /// No extents, for segments that the journal does not know.
@@ -361,144 +346,6 @@ impl<'a> Topic<'_, 'a> {
         };
         let range = scan.end..scan.len.max(end.unwrap_or(0));
         keep(self.disk, &self.dir, &path, &what, range)
-    }
-
-    /// Finds what is wrong at the end of the walk.
-    fn judge(
-        &mut self,
-        walk: &mut Walk<'a>,
-        resume: Option<Position>,
-    ) -> Result<Verdict, RecoveryError> {
-        let mut durable = self
-            .entries
-            .durable
-            .max(resume.map_or(0, |resume| resume.offset));
-        if let Some(known) = &self.quarantine {
-            durable = durable.max(known.durable_offset);
-        }
-        let mut more = self.stray(walk).next().is_some();
-        if let Some(scan) = &walk.tail {
-            if let super::batches::Wrong::Read(_) = scan.stop {
-                let reason = "the device could not read it";
-                return Ok(Verdict::Damage { durable, reason });
-            }
-            if self.names[walk.reached - 1].end_ns.is_some() && scan.end < scan.len {
-                let reason = "a sealed segment breaks off";
-                return Ok(Verdict::Damage { durable, reason });
-            }
-            more |= self
-                .beyond(&self.names[walk.reached - 1], scan)
-                .next()
-                .is_some();
-            match self.told_beyond(&mut Window::new(&scan.file), scan.end, &scan.link) {
-                Ok(None) => {}
-                Ok(Some(told)) => {
-                    more = true;
-                    durable = durable.max(told);
-                }
-                Err(_) => {
-                    let reason = "the device could not read what lies beyond";
-                    return Ok(Verdict::Damage { durable, reason });
-                }
-            }
-        }
-        for name in &self.names[walk.reached..] {
-            more = true;
-            let file = self.disk.read(&self.path(name))?;
-            let link = Link {
-                offset: name.base_offset,
-                record: name.base_record,
-                key: None,
-                chain: None,
-            };
-            let told = self.told_beyond(&mut Window::new(&file), 0, &link);
-            durable = durable.max(told.ok().flatten().unwrap_or(0));
-        }
-        Ok(if durable > walk.link.offset {
-            Verdict::Damage {
-                durable,
-                reason: "bytes that were on stable storage are not there",
-            }
-        } else if more && self.journal.damaged {
-            Verdict::Damage {
-                durable,
-                reason: "the journal is damaged, and this topic breaks off",
-            }
-        } else if more && self.quarantine.is_some() {
-            Verdict::Damage {
-                durable,
-                reason: "known damage is still there",
-            }
-        } else if more {
-            Verdict::Torn
-        } else {
-            Verdict::Whole
-        })
-    }
-
-    /// Brings everything to rest: bytes, then indexes, then names.
-    fn settle(
-        &mut self,
-        walk: Walk<'a>,
-        metadata: TopicMetadata,
-        frozen: bool,
-    ) -> Result<RecoveredTopic, RecoveryError> {
-        let mut active = None;
-        let mut indexed_to = None;
-        if let Some(mut scan) = walk.tail {
-            let name = self.names[walk.reached - 1];
-            let rounded = scan.len.max(scan.end).next_multiple_of(BLOCK);
-            if name.end_ns.is_none() && !frozen && rounded != scan.len {
-                scan.file.truncate(rounded)?;
-            }
-            scan.file.flush()?;
-            scan.index.finish(self.disk, &self.dir, &name)?;
-            let info = SegmentInfo {
-                name,
-                end: scan.end,
-            };
-            if name.end_ns.is_none() {
-                active = Some(info);
-                indexed_to = scan.index.last();
-            }
-        }
-        self.disk.flush_dir(&self.dir)?;
-        let mut sealed = Vec::with_capacity(self.names.len());
-        for name in self.names.clone() {
-            if active.is_some_and(|info: SegmentInfo| info.name == name) {
-                continue;
-            }
-            let end = match self.unsealed_ends.get(&name.base_offset) {
-                Some(&end) => end,
-                None => self.disk.read(&self.path(&name))?.len()?,
-            };
-            sealed.push(SegmentInfo { name, end });
-            self.sealed_index(&name)?;
-        }
-        Ok(RecoveredTopic {
-            metadata,
-            next: walk.link.position(),
-            sealed,
-            active,
-            indexed_to,
-            frozen,
-        })
-    }
-
-    /// A sealed segment without its index gets it again; with `verify` everything in it is read.
-    fn sealed_index(&mut self, name: &SegmentName) -> Result<(), RecoveryError> {
-        let topic = self.dir[SEGMENTS_DIR.len() + 1..].to_owned();
-        if self.options.verify {
-            super::verify::verify_sealed(self, name)?;
-        }
-        let idx = path_of(&self.dir, name, "idx");
-        if self.disk.exists(&idx)? && self.disk.exists(&path_of(&self.dir, name, "pos"))? {
-            return Ok(());
-        }
-        super::index::rebuild_index(self.disk.0, &topic, name, self.options.index_every_bytes)?;
-        let detail = "the index was missing: it was written anew from the segment".to_owned();
-        self.find(Severity::Warning, "index-rebuilt", idx, None, detail);
-        Ok(())
     }
 }
 
