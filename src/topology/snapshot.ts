@@ -1,8 +1,15 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errnoOf, TopologyError } from './errors.js';
-import { type Fact, FactTree, resolveIn } from './tree.js';
-import { CGROUP_V1_FACTS, CGROUP_V2_FACTS, PCI_FACTS, PROCESS_NAMES, WANTED } from './wanted.js';
+import { type Fact, FactTree, resolveIn, targetBelow } from './tree.js';
+import {
+  CGROUP_V1_FACTS,
+  CGROUP_V2_FACTS,
+  isIrqbalance,
+  PCI_FACTS,
+  PROCESS_NAMES,
+  WANTED,
+} from './wanted.js';
 
 /** `0000:3b:00.0`, also with a long domain as behind VMD (`10000:01:00.0`). */
 export const PCI_ADDRESS = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i;
@@ -36,7 +43,7 @@ class TreeReader {
   readonly #root: string;
 
   constructor(root: string) {
-    this.#root = root;
+    this.#root = resolve(root);
   }
 
   /** Reads all that matches the glob; `keep` may refuse a file by its text. Missing and vanished files are passed over. */
@@ -97,7 +104,7 @@ class TreeReader {
     try {
       const stat = lstatSync(absolute);
       if (stat.isSymbolicLink()) {
-        const link: Fact = { kind: 'link', target: readlinkSync(absolute) };
+        const link: Fact = { kind: 'link', target: targetBelow(this.#root, readlinkSync(absolute)) };
         this.facts.set(path, link);
         return link;
       }
@@ -183,7 +190,8 @@ export function readSnapshot(root: string): FactTree {
   const reader = new TreeReader(root);
   if (isDirectory) {
     for (const glob of WANTED) reader.read(glob);
-    for (const glob of PROCESS_NAMES) reader.read(glob, (text) => /irqbalance/.test(text));
+    for (const glob of PROCESS_NAMES) reader.read(glob, isIrqbalance);
+    readBlocksOutsideClass(reader);
     readDevicePaths(reader);
     readControlGroups(reader);
   }
@@ -200,6 +208,17 @@ export function readSnapshot(root: string): FactTree {
     );
   }
   return tree;
+}
+
+/** A /sys copied without class/block still shows whole disks in /sys/block. */
+function readBlocksOutsideClass(reader: TreeReader): void {
+  if ([...reader.facts.keys()].some((path) => path.startsWith('sys/class/block/'))) return;
+  for (const glob of WANTED) {
+    if (glob.startsWith('sys/class/block/')) reader.read(glob.replace('sys/class/block/', 'sys/block/'));
+  }
+  if ([...reader.facts.keys()].some((path) => path.startsWith('sys/block/'))) {
+    reader.facts.set('sys/class/block', { kind: 'link', target: '../block' });
+  }
 }
 
 /** Virtio and NVMe devices stand on a PCI device that their class directory does not show; it holds their node and vectors. */

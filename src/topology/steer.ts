@@ -78,10 +78,15 @@ export async function revertAll(root: string, dryRun: boolean): Promise<Reverted
 export function check(request: SurveyRequest): Survey & { readonly checked: Checked } {
   const first = survey(request);
   const kept = first.journal?.options;
-  const again =
-    kept === undefined
-      ? first
-      : survey({ ...request, nic: request.nic ?? kept.nic, dataDir: request.dataDir ?? kept.dataDir });
+  let again = first;
+  try {
+    if (kept !== undefined) {
+      again = survey({ ...request, nic: request.nic ?? kept.nic, dataDir: request.dataDir ?? kept.dataDir });
+    }
+  } catch (error) {
+    // The NIC of then is gone; what the journal says was applied to it is still compared.
+    if (!(error instanceof TopologyError) || error.code !== 'NO_SUCH_NIC') throw error;
+  }
   return { ...again, checked: checkPlan(again.plan, again.tree, again.journal) };
 }
 

@@ -79,6 +79,17 @@ export function survey(request: SurveyRequest): Survey {
   const kept = new JournalFile(request.root).read();
   const journal = kept !== undefined && kept.bootId === machine.system.bootId ? kept : undefined;
   const findings: Finding[] = [];
+  if (kept !== undefined && journal === undefined) {
+    const advice = 'nothing to do: the next --apply moves it aside';
+    findings.push(
+      finding(
+        'other-boot',
+        'info',
+        'the journal of an --apply is from another boot, which has reset all affinities',
+        advice,
+      ),
+    );
+  }
   const config = usable(machine, request, findings);
   const plan = planFor(machine, { ...config, immovable: journal?.refused.map(({ irq }) => irq) });
   findings.push(...findingsFor(machine, plan, config));

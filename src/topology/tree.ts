@@ -110,3 +110,9 @@ export function resolveIn(path: string, linkAt: (path: string) => string | undef
 export function byNaturalOrder(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
+
+/** A link's target as the machine below `root` means it: an absolute one that was made with the root's own path loses it. */
+export function targetBelow(root: string, target: string): string {
+  const top = root.replace(/\/+$/, '');
+  return top !== '' && target.startsWith(`${top}/`) ? target.slice(top.length) : target;
+}

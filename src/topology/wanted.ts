@@ -48,8 +48,14 @@ export const WANTED: readonly string[] = [
   'sys/class/block/*/device/{model,numa_node,driver,uevent,irq,msi_irqs/}',
 ];
 
-/** Process names: only those that say `irqbalance` are kept, so that a snapshot does not list what runs on the machine. */
-export const PROCESS_NAMES: readonly string[] = ['proc/#/comm'];
+/** Process names: only those of irqbalance are kept, so that a snapshot does not list what runs on the machine. */
+export const PROCESS_NAMES: readonly string[] = ['proc/#/{comm,cmdline}'];
+
+/** Whether a process's `comm` or `cmdline` is that of irqbalance, and does not merely mention it. */
+export function isIrqbalance(text: string): boolean {
+  const program = text.split('\0')[0] ?? '';
+  return program.trim().split('/').at(-1) === 'irqbalance';
+}
 
 /** What is asked of every PCI device that a NIC or disk turns out to stand on. */
 export const PCI_FACTS = '{numa_node,local_cpulist,irq,class,vendor,device,driver,uevent,msi_irqs/}';

@@ -156,6 +156,20 @@ function restoreCrash(
   expect(steeringBytes(root)).not.toEqual(before);
 }
 
+describe('a root that was copied by hand', () => {
+  it('may hold links made with its own absolute path', async () => {
+    const root = onDisk(twoSockets());
+    const nic = join(root, 'sys/class/net/ens2f0np0');
+    rmSync(nic);
+    symlinkSync(join(root, 'sys/devices/pci0000:98/0000:97:02.0/0000:98:00.0/net/ens2f0np0'), nic);
+    const done = await apply(at(root), never);
+    expect(done.plan.nics).toEqual(['ens2f0np0']);
+    expect(readFileSync(join(root, 'sys/class/net/ens2f0np0/queues/tx-0/xps_cpus'), 'utf8')).toBe(
+      '00000100\n',
+    );
+  });
+});
+
 describe('a failure half-way', () => {
   it('rolls back every file, leaves no journal and says so', async () => {
     const root = onDisk(twoSockets());

@@ -140,6 +140,19 @@ describe('discovery', () => {
     expect(machine.nics[0]?.irqs.filter((irq) => irq.queue !== null)).toHaveLength(16);
   });
 
+  it('finds irqbalance by command line too, and no process that only names it', () => {
+    const running = (files: Record<string, string>) =>
+      discover(withFiles(smallVirtio().tree(), files)).irqbalance;
+    expect(running({ 'proc/7/cmdline': '/usr/sbin/irqbalance\0--foreground\0' })).toEqual({
+      running: true,
+      pid: 7,
+    });
+    expect(running({ 'proc/7/cmdline': 'vim\0/etc/default/irqbalance\0' })).toEqual({
+      running: false,
+      pid: null,
+    });
+  });
+
   it.each([
     ['nvme0q0', { kind: 'admin', index: 0 }],
     ['nvme12q31', { kind: 'io', index: 31 }],
@@ -197,6 +210,14 @@ describe('bad input', () => {
       'proc/irq/25/smp_affinity': '0000000f\n',
     });
     expect(discover(tree).irqs.find((irq) => irq.irq === 25)?.affinity).toEqual([0, 1, 2, 3]);
+  });
+
+  it('the (null) that kernels print for an unset nohz_full is an empty set', () => {
+    const machine = discover(
+      withFiles(smallVirtio().tree(), { 'sys/devices/system/cpu/nohz_full': '  (null)\n' }),
+    );
+    expect(machine.system.nohzFull).toEqual([]);
+    expect(machine.problems).toEqual([]);
   });
 
   it('numa_node of a node that does not exist counts as unknown', () => {

@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { TopologyError } from '../errors.js';
-import { resolveIn } from '../tree.js';
+import { resolveIn, targetBelow } from '../tree.js';
 
 /** The files of a machine as apply and revert touch them. Paths start at the machine's top (`/proc/irq/25/smp_affinity_list`). */
 export interface MachineFiles {
@@ -16,7 +16,7 @@ export class RootFiles implements MachineFiles {
   readonly #root: string;
 
   constructor(root: string) {
-    this.#root = root;
+    this.#root = resolve(root);
   }
 
   read(path: string): string {
@@ -38,7 +38,9 @@ export class RootFiles implements MachineFiles {
     const real = resolveIn(path, (at) => {
       try {
         const absolute = join(this.#root, at);
-        return lstatSync(absolute).isSymbolicLink() ? readlinkSync(absolute) : undefined;
+        return lstatSync(absolute).isSymbolicLink()
+          ? targetBelow(this.#root, readlinkSync(absolute))
+          : undefined;
       } catch {
         return undefined; // not there: opening it will say so
       }

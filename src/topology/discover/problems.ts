@@ -15,7 +15,8 @@ export class Problems {
 
   /** A CPU list from a file; undefined where there is none, or where it is malformed, which is noted. */
   cpuList(tree: FactTree, path: string): CpuSet | undefined {
-    return this.#parse(tree, path, parseCpuList);
+    // Kernels with CONFIG_NO_HZ_FULL and no nohz_full= print a null pointer's name.
+    return this.#parse(tree, path, (text) => (text.trim() === '(null)' ? [] : parseCpuList(text)));
   }
 
   /** A CPU mask from a file; undefined where there is none, or where it is malformed, which is noted. */

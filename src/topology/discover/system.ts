@@ -1,5 +1,6 @@
 import type { Availability, Cpu, Machine, SystemFacts } from '../machine.js';
 import type { FactTree } from '../tree.js';
+import { isIrqbalance } from '../wanted.js';
 import { memTotalBytes } from './cpus.js';
 import { mountOf } from './datapath.js';
 import { cgroupCpus, containerSign, cpuQuota, memoryLimit, mounts } from './limits.js';
@@ -137,8 +138,8 @@ export function discoverSystem(tree: FactTree, cpus: readonly Cpu[], problems: P
 
 /** irqbalance by its process name. */
 export function discoverIrqbalance(tree: FactTree): Machine['irqbalance'] {
-  const pid = tree
-    .list('proc')
-    .find((name) => /^\d+$/.test(name) && /^irqbalance/.test(tree.text(`proc/${name}/comm`) ?? ''));
+  const isIt = (pid: string): boolean =>
+    ['comm', 'cmdline'].some((file) => isIrqbalance(tree.text(`proc/${pid}/${file}`) ?? ''));
+  const pid = tree.list('proc').find((name) => /^\d+$/.test(name) && isIt(name));
   return { running: pid !== undefined, pid: pid === undefined ? null : Number(pid) };
 }
