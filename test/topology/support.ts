@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -6,9 +6,12 @@ import type { Plan } from '../../src/topology/index.js';
 import { type Fact, FactTree } from '../../src/topology/tree.js';
 import type { MachineBuilder } from './fixtures/builder.js';
 
+/** On memory where there is some: a journal is flushed many times, and other tests keep the disk busy. */
+const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** Writes a fixture machine to a temporary directory that goes away with the test. */
 export function onDisk(machine: MachineBuilder): string {
-  const dir = mkdtempSync(join(tmpdir(), 'lance-topology-'));
+  const dir = mkdtempSync(join(place, 'lance-topology-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   machine.write(dir);
   return dir;

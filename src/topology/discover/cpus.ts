@@ -1,4 +1,4 @@
-import { type CpuSet, cpuSet, intersect, MAX_CPUS } from '../cpuset.js';
+import { type CpuSet, cpuSet, MAX_CPUS } from '../cpuset.js';
 import type { Cache, Cpu, NumaNode } from '../machine.js';
 import type { FactTree } from '../tree.js';
 import { allowedCpus } from './limits.js';
@@ -78,7 +78,7 @@ export function discoverCpus(tree: FactTree, nodes: readonly NumaNode[], problem
       coreId: nonNegative(tree.int(`${topology}/core_id`)),
       package: nonNegative(tree.int(`${topology}/physical_package_id`)),
       // A list that does not name the CPU itself is damage; the CPU stands alone then.
-      siblings: siblings.includes(id) ? intersect(siblings, online) : [id],
+      siblings: siblings.includes(id) ? siblings.filter((cpu) => onlineSet.has(cpu)) : [id],
     };
   });
   const cores = numberCores(raw);
