@@ -137,7 +137,11 @@ pub enum LocateBy {
 #[derive(Clone, Copy, Debug)]
 pub enum FromIo {
     /// The durability that the topic asks for is reached.
-    Acked(Ticket),
+    Acked {
+        ticket: Ticket,
+        /// Monotonic clock when that was known, ns.
+        stable_ns: u64,
+    },
     /// An ingest that was taken over and could not be stored.
     Failed {
         ticket: Ticket,

@@ -107,7 +107,10 @@ impl IoAgent {
             if self
                 .ends
                 .to_network
-                .push(FromIo::Acked(frame.ticket))
+                .push(FromIo::Acked {
+                    ticket: frame.ticket,
+                    stable_ns: now_ns,
+                })
                 .is_err()
             {
                 self.ready.add(slot.0);

@@ -242,7 +242,9 @@ impl NetworkAgent {
             };
             done += 1;
             match message {
-                FromIo::Acked(ticket) => self.settle(ticket, Outcome::Acked),
+                FromIo::Acked { ticket, stable_ns } => {
+                    self.settle(ticket, Outcome::Acked { stable_ns });
+                }
                 FromIo::Failed { ticket, refusal } => {
                     self.settle(ticket, Outcome::Refused(refusal));
                 }

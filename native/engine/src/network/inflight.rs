@@ -9,7 +9,10 @@ use super::links::{Links, List};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     Waiting,
-    Acked,
+    /// Stored as the topic asks, known at this monotonic time, ns.
+    Acked {
+        stable_ns: u64,
+    },
     Refused(Refusal),
 }
 
@@ -159,11 +162,11 @@ mod tests {
             .map(|i| tickets.issue(&mut window, frame(7, i)))
             .collect();
         assert_eq!(tickets.room(), 0);
-        tickets.settle(issued[1], Outcome::Acked);
+        tickets.settle(issued[1], Outcome::Acked { stable_ns: 0 });
         assert!(out(&mut tickets, &mut window, false).is_empty());
-        tickets.settle(issued[0], Outcome::Acked);
+        tickets.settle(issued[0], Outcome::Acked { stable_ns: 0 });
         assert_eq!(out(&mut tickets, &mut window, false), [0, 1]);
-        tickets.settle(issued[2], Outcome::Acked);
+        tickets.settle(issued[2], Outcome::Acked { stable_ns: 0 });
         assert_eq!(out(&mut tickets, &mut window, false), [2]);
         assert_eq!(tickets.room(), 3);
     }
@@ -176,11 +179,11 @@ mod tests {
         let issued: Vec<_> = (0..4)
             .map(|i| tickets.issue(&mut window, frame(topics[i], i as u64)))
             .collect();
-        tickets.settle(issued[1], Outcome::Acked);
-        tickets.settle(issued[2], Outcome::Acked);
-        tickets.settle(issued[3], Outcome::Acked);
+        tickets.settle(issued[1], Outcome::Acked { stable_ns: 0 });
+        tickets.settle(issued[2], Outcome::Acked { stable_ns: 0 });
+        tickets.settle(issued[3], Outcome::Acked { stable_ns: 0 });
         assert_eq!(out(&mut tickets, &mut window, true), [1, 3]);
-        tickets.settle(issued[0], Outcome::Acked);
+        tickets.settle(issued[0], Outcome::Acked { stable_ns: 0 });
         assert_eq!(out(&mut tickets, &mut window, true), [0, 2]);
     }
 
@@ -190,10 +193,10 @@ mod tests {
         let mut window = List::EMPTY;
         let first = tickets.issue(&mut window, frame(7, 0));
         let second = tickets.issue(&mut window, frame(7, 1));
-        tickets.settle(second, Outcome::Acked);
+        tickets.settle(second, Outcome::Acked { stable_ns: 0 });
         tickets.orphan(&mut window);
         assert_eq!(tickets.room(), 1);
-        assert_eq!(tickets.settle(first, Outcome::Acked), None);
+        assert_eq!(tickets.settle(first, Outcome::Acked { stable_ns: 0 }), None);
         assert_eq!(tickets.room(), 2);
     }
 }

@@ -136,11 +136,13 @@ impl NetworkAgent {
                     let text = ErrorText::of(&refusal, Some(frame.batch_id));
                     out.put_control(code::ERROR_RESPONSE, 0, text.bytes());
                 }
-                Outcome::Acked | Outcome::Waiting => {
+                Outcome::Waiting => unreachable!("only settled frames are found"),
+                Outcome::Acked { stable_ns } => {
                     if out.room() < HEADER {
                         break;
                     }
                     acks += 1;
+                    counters.complete_ack.record(now.saturating_sub(stable_ns));
                     counters
                         .receive_ack
                         .record(now.saturating_sub(frame.received_ns));

@@ -104,7 +104,10 @@ fn many_acks_leave_in_one_send() {
     world.send(socket, &bytes);
     let tickets: Vec<_> = world.taken().iter().map(|t| t.frame.ticket).collect();
     for ticket in tickets {
-        let acked = crate::messages::FromIo::Acked(ticket);
+        let acked = crate::messages::FromIo::Acked {
+            ticket,
+            stable_ns: 0,
+        };
         world.from_io.push(acked).expect("room");
     }
     let before = world.count("bytes_out", "");

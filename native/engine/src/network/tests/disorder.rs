@@ -318,7 +318,14 @@ impl Play {
             self.collect();
             self.consume(false);
             for ticket in std::mem::take(&mut self.unacked) {
-                assert!(self.world.from_io.push(FromIo::Acked(ticket)).is_ok());
+                assert!(self
+                    .world
+                    .from_io
+                    .push(FromIo::Acked {
+                        ticket,
+                        stable_ns: 0
+                    })
+                    .is_ok());
             }
             while !self.to_answer.is_empty() {
                 self.answer_io(10);

@@ -142,7 +142,13 @@ impl Echo {
                 .from_ingest
                 .push(FromIngest::Consumed(frame.source))
                 .is_ok());
-            assert!(self.from_io.push(FromIo::Acked(frame.ticket)).is_ok());
+            assert!(self
+                .from_io
+                .push(FromIo::Acked {
+                    ticket: frame.ticket,
+                    stable_ns: 0
+                })
+                .is_ok());
         }
         while let Some(message) = self.io.pop() {
             moved = true;

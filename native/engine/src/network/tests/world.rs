@@ -223,7 +223,12 @@ impl World {
         all
     }
     pub fn ack(&mut self, ticket: Ticket) {
-        self.from_io.push(FromIo::Acked(ticket)).expect("room");
+        self.from_io
+            .push(FromIo::Acked {
+                ticket,
+                stable_ns: 0,
+            })
+            .expect("room");
         self.run();
     }
     pub fn refuse_ingest(&mut self, ticket: Ticket, refusal: Refusal) {
