@@ -92,13 +92,15 @@ impl IoAgent {
         if self.topics[slot.index()].readable.offset > before {
             self.reader.advanced(slot);
         }
-        self.acknowledge(slot, level, now_ns);
+        self.acknowledge(slot, now_ns);
         self.index(slot);
         self.state_durable(slot);
     }
 
-    fn acknowledge(&mut self, slot: TopicSlot, level: u64, now_ns: u64) {
+    /// Frames share a batch, and recovery keeps whole batches only: a frame counts when its batch does.
+    fn acknowledge(&mut self, slot: TopicSlot, now_ns: u64) {
         let topic = &mut self.topics[slot.index()];
+        let level = topic.readable_log;
         while let Some(&frame) = self
             .frames
             .front(&topic.frames)
