@@ -17,16 +17,17 @@ pub(super) struct Start {
     pub at: u64,
 }
 
-/// Finds where to begin; `whole` reads from the beginning whatever the index says.
+/// Finds where to begin, at or below `limit`; `whole` reads from the beginning whatever the index says.
 pub(super) fn start(
     disk: Disk,
     dir: &str,
     name: &SegmentName,
     owner: Owner,
     whole: bool,
+    limit: u64,
 ) -> Result<Start, RecoveryError> {
     let file = disk.read(&path_of(dir, name, "lnc"))?;
-    let agreement = agreement(disk, dir, name, &file, owner)?;
+    let agreement = agreement(disk, dir, name, &file, owner, limit)?;
     if whole {
         // Read again from the start, the index is written again too: then it is right for certain.
         let agreement = Agreement {

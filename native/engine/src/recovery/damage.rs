@@ -153,7 +153,8 @@ impl<'a> Topic<'_, 'a> {
             }
             let name = self.names[walk.reached];
             let agreement =
-                super::active::start(self.disk, &self.dir, &name, self.owner, true)?.agreement;
+                super::active::start(self.disk, &self.dir, &name, self.owner, true, u64::MAX)?
+                    .agreement;
             let what = Question {
                 disk: self.disk,
                 dir: &self.dir,

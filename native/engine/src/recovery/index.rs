@@ -49,13 +49,15 @@ enum Said {
     Lie,
 }
 
-/// Compares an index with its segment, from its end, until an entry is confirmed.
+/// Compares an index with its segment, from its end, until an entry at or below `limit` is confirmed. Entries tell of
+/// what is durable, in the segment or in the journal: before the first byte that the journal holds it is the segment.
 pub(super) fn agreement(
     disk: Disk,
     dir: &str,
     name: &SegmentName,
     segment: &File,
     owner: Owner,
+    limit: u64,
 ) -> Result<Agreement, RecoveryError> {
     let (idx, pos) = (path_of(dir, name, "idx"), path_of(dir, name, "pos"));
     if !disk.exists(&idx)? || !disk.exists(&pos)? {
@@ -79,6 +81,7 @@ pub(super) fn agreement(
                 found.lies = true;
                 return Ok(found);
             }
+            Said::True(entry) if entry.position > limit => {}
             Said::True(entry) => {
                 found.entries = ordinal + 1;
                 found.last = Some(entry);
@@ -187,7 +190,7 @@ impl IndexWriter {
     pub fn last(&self) -> Option<u64> {
         self.last
     }
-    /// Writes what came and flushes it. The segment's own bytes are durable already; the names are made so by the caller.
+    /// Writes what came and flushes all of it. The segment's own bytes are durable already; the names are made so by the caller.
     pub fn finish(
         &mut self,
         disk: Disk,
@@ -195,6 +198,10 @@ impl IndexWriter {
         name: &SegmentName,
     ) -> Result<(), RecoveryError> {
         if !self.dirty && self.idx.is_empty() {
+            // What stands there may be the page cache's alone, if only the process died.
+            for extension in ["idx", "pos"] {
+                disk.write(&path_of(dir, name, extension))?.flush()?;
+            }
             return Ok(());
         }
         let kept = self.kept * ENTRY as u64;

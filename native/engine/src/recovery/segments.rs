@@ -129,7 +129,7 @@ pub(super) fn last_batch(
     owner: Owner,
 ) -> Result<Result<Batch, Wrong>, RecoveryError> {
     let file = disk.read(&path_of(dir, name, "lnc"))?;
-    let from = agreement(disk, dir, name, &file, owner)?
+    let from = agreement(disk, dir, name, &file, owner, u64::MAX)?
         .last
         .map_or(0, |entry| entry.position);
     Ok(hop_to_the_end(&file, owner, from, file.len()?))

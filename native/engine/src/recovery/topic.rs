@@ -239,7 +239,13 @@ impl<'a> Topic<'_, 'a> {
             .as_ref()
             .is_some_and(|known| known.segment == name.base_offset);
         let whole = whole || known || self.options.verify;
-        let start = start(self.disk, &self.dir, &name, self.owner, whole)?;
+        let journaled = self
+            .extents(&name)
+            .all()
+            .first()
+            .map(|extent| extent.position);
+        let limit = journaled.unwrap_or(u64::MAX);
+        let start = start(self.disk, &self.dir, &name, self.owner, whole, limit)?;
         let before = match link {
             _ if start.at > 0 => None,
             Some(link) => Some(link),
