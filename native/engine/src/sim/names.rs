@@ -1,7 +1,7 @@
 //! Directories: the names a reader sees, and those a power cut would leave.
 //!
-//! As ext4 and xfs allow, and a little worse: an unflushed create, unlink or rename may be lost whatever became of
-//! others, except that one directory's flush covers all before it, and that a rename is never half done.
+//! As ext4 and xfs allow, and a little worse: of a directory's unflushed changes a crash keeps the first few, whatever
+//! becomes of another directory's; a flush covers all of its directory before it, and a rename is never half done.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,6 +27,18 @@ pub enum NameChange {
 }
 
 impl NameChange {
+    fn touches(&self, dir: Ino) -> bool {
+        match self {
+            Self::Link { at, .. } | Self::Unlink { at, .. } => at.0 == dir,
+            Self::Rename { from, to, .. } => to.0 == dir || from.0 == dir,
+        }
+    }
+    fn dirs(&self) -> (Ino, Ino) {
+        match self {
+            Self::Link { at, .. } | Self::Unlink { at, .. } => (at.0, at.0),
+            Self::Rename { from, to, .. } => (from.0, to.0),
+        }
+    }
     fn is_covered_by(&self, dir: Ino) -> bool {
         match self {
             Self::Link { at, .. } | Self::Unlink { at, .. } => at.0 == dir,
@@ -99,17 +111,21 @@ impl Names {
         let mut left = self.durable.clone();
         let mut lost: Vec<&NameChange> = Vec::new();
         for logged in &self.log {
+            let (a, b) = logged.change.dirs();
+            let in_order = !lost.iter().any(|lost| lost.touches(a) || lost.touches(b));
             if logged.durable {
                 make_way(&mut left, &mut lost, &logged.change);
                 perform(&mut left, &logged.change);
-            } else if possible(&left, &logged.change) && rng.percent(percent) {
+            } else if in_order && possible(&left, &logged.change) && rng.percent(percent) {
                 perform(&mut left, &logged.change);
             } else {
                 lost.push(&logged.change);
             }
         }
         for change in in_flight {
-            if possible(&left, change) && rng.percent(percent) {
+            let (a, b) = change.dirs();
+            let in_order = !lost.iter().any(|lost| lost.touches(a) || lost.touches(b));
+            if in_order && possible(&left, change) && rng.percent(percent) {
                 perform(&mut left, change);
             }
         }

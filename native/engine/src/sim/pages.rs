@@ -1,12 +1,15 @@
 //! The bytes of a file as sparse pages; a clone shares them until one side writes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
 
 type Page = [u8; PAGE as usize];
+
+/// What preallocation writes over and over: one page of it for all files.
+static ZEROS: LazyLock<Arc<Page>> = LazyLock::new(|| Arc::new([0; PAGE as usize]));
 
 /// Contents of a file. Pages that are not there read as zeros.
 #[derive(Clone, Default)]
@@ -40,10 +43,11 @@ impl Pages {
     pub fn write(&mut self, at: u64, from: &[u8]) {
         for (page, within, range) in split(at, from.len()) {
             let from = &from[range];
-            let bytes = self
-                .pages
-                .entry(page)
-                .or_insert_with(|| Arc::new([0; PAGE as usize]));
+            if from.len() == PAGE as usize && *from == **ZEROS {
+                self.pages.insert(page, Arc::clone(&ZEROS));
+                continue;
+            }
+            let bytes = self.pages.entry(page).or_insert_with(|| Arc::clone(&ZEROS));
             Arc::make_mut(bytes)[within..within + from.len()].copy_from_slice(from);
         }
         if !from.is_empty() {

@@ -182,3 +182,14 @@ fn names_answer_as_a_file_system_does() {
     disk.remove_dir("d").unwrap();
     assert_eq!(disk.list("").unwrap(), names(&["a"]));
 }
+
+#[test]
+fn of_one_directorys_changes_the_first_few_survive() {
+    let disk = SimDisk::new(1);
+    for name in ["1", "2", "3"] {
+        disk.open(name, NEW).unwrap();
+    }
+    let seen = names_after(&disk, "", 100);
+    let expected = [&[][..], &["1"], &["1", "2"], &["1", "2", "3"]];
+    assert_eq!(seen, expected.iter().map(|all| names(all)).collect());
+}
