@@ -2,6 +2,7 @@ export { CountersError } from './errors.js';
 export { Histogram, QUANTILES } from './histogram.js';
 export { histogramOf, samplesOf, total } from './lookup.js';
 export {
+  countersLength,
   HEARTBEAT_STALE_NS,
   type HistogramSample,
   isAlive,

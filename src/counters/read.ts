@@ -57,20 +57,7 @@ const UNITS: Readonly<Record<number, Unit>> = { 0: 'count', 1: 'bytes', 2: 'nano
  * Throws CountersError when the bytes end too early, are of another version, or are no counters at all.
  */
 export function readCounters(bytes: Buffer): Snapshot {
-  const magic = bytes.toString('latin1', 0, 4);
-  if (magic !== 'LNCF') {
-    if ('LNCF'.startsWith(magic)) throw cut(HEADER_BYTES, bytes.length);
-    throw malformed('The file does not begin with LNCF at byte 0, so it holds no counters.');
-  }
-  need(bytes, 0, HEADER_BYTES);
-  const version = bytes.readUInt32LE(4);
-  if (version !== VERSION) {
-    throw new CountersError(
-      'COUNTERS_VERSION',
-      `The counters are of version ${version}, and this lance reads version ${VERSION}.`,
-      'Use the lance that the node runs.',
-    );
-  }
+  readHeader(bytes);
   const stride = bytes.readUInt32LE(12);
   const first = place(bytes, 24);
   const count = bytes.readUInt32LE(64);
@@ -91,9 +78,33 @@ export function readCounters(bytes: Buffer): Snapshot {
   };
 }
 
+/** Bytes of the file up to the end of the last value, from its header alone. Throws CountersError as `readCounters`. */
+export function countersLength(bytes: Buffer): number {
+  readHeader(bytes);
+  return Math.min(place(bytes, 72), bytes.length);
+}
+
 /** Whether the writer showed life shortly before `nowNs` (wall clock). */
 export function isAlive(snapshot: Snapshot, nowNs: bigint = BigInt(Date.now()) * 1_000_000n): boolean {
   return nowNs - snapshot.heartbeatNs <= HEARTBEAT_STALE_NS;
+}
+
+/** Throws unless the bytes begin with the header of a counters file of this version. */
+function readHeader(bytes: Buffer): void {
+  const magic = bytes.toString('latin1', 0, 4);
+  if (magic !== 'LNCF') {
+    if ('LNCF'.startsWith(magic)) throw cut(HEADER_BYTES, bytes.length);
+    throw malformed('The file does not begin with LNCF at byte 0, so it holds no counters.');
+  }
+  need(bytes, 0, HEADER_BYTES);
+  const version = bytes.readUInt32LE(4);
+  if (version !== VERSION) {
+    throw new CountersError(
+      'COUNTERS_VERSION',
+      `The counters are of version ${version}, and this lance reads version ${VERSION}.`,
+      'Use the lance that the node runs.',
+    );
+  }
 }
 
 /** The descriptor at `at` with its value; nothing where a newer writer has a kind that is not known here. */

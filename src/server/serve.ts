@@ -1,6 +1,7 @@
 import { checkMachine, type Examined, loadConfig } from '../config/index.js';
 import { misconfigured } from './errors.js';
 import { createLog } from './log.js';
+import { releaseStartMemory } from './memory.js';
 import { LanceNode } from './node.js';
 import { notify } from './service-manager.js';
 import { firstSignal } from './signals.js';
@@ -47,6 +48,7 @@ export async function serve(
   log.info({ lwp, admin, backend, durability }, `ready: clients on ${lwp}, admin on http://${admin}`);
   notify('READY=1', `serving on ${lwp}`);
   ready(node);
+  releaseStartMemory();
   const signal = await signalled;
   log.info(`${signal}: draining; a second signal leaves at once`);
   return node.drain();
