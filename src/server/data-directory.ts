@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Durability, type LockResult, lockDirectory, type TopicMetadata } from '../engine/index.js';
 import { flush, TEMPORARY, writeDurably } from './durable-file.js';
@@ -135,7 +136,11 @@ export class DataDirectory {
 
 function takeLock(path: string, lock: (path: string) => LockResult): void {
   const result = lock(path);
-  if (result.kind === 'failed') throw unusable(path, new Error(`LOCK: ${result.message}`));
+  if (result.kind === 'failed') {
+    const number = Number(/\(os error (\d+)\)/.exec(result.message)?.[1]);
+    const code = Object.entries(constants.errno).find(([, errno]) => errno === number)?.[0];
+    throw unusable(path, Object.assign(new Error(`LOCK: ${result.message}`), { code }));
+  }
   if (result.kind === 'held') {
     const holder = result.pid === undefined ? 'another process' : `process ${result.pid}`;
     throw new StartError(`The data directory ${path} is in use by ${holder}.`, {

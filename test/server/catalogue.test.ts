@@ -168,6 +168,15 @@ describe('the data directory', () => {
     });
   });
 
+  it('that cannot be written is refused with what to do', async () => {
+    const { DataDirectory } = await import('../../src/server/data-directory.js');
+    const lock = () => ({ kind: 'failed', message: 'Read-only file system (os error 30)' }) as const;
+    const nodeId = { nodeId: 1, explicit: false };
+    await expect(
+      DataDirectory.open({ path: temporaryFolder(), nodeId, durability: 'durable', lock }),
+    ).rejects.toMatchObject({ code: 'DATA_DIR_UNUSABLE', hint: expect.stringContaining('write access') });
+  });
+
   it('keeps its node id: another one is a wrong configuration, none is taken from it', async () => {
     const path = temporaryFolder();
     await openDirectory(path, { nodeId: 7, explicit: true });
