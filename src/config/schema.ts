@@ -192,7 +192,7 @@ export const SCHEMA = {
     }),
     connections: integer('Connections at once.', 8_192, { min: 1, max: 1_000_000 }),
     topics: integer('Topics at once.', 10_000, { min: 1, max: 1_000_000 }),
-    inflight_frames: integer('Frames received and not yet acknowledged, of all connections.', 32_768, {
+    inflight_frames: integer('Frames received and not yet acknowledged, of all connections.', 16_384, {
       min: 1,
       max: 16_777_216,
     }),

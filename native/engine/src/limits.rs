@@ -70,7 +70,7 @@ impl Default for Limits {
             max_frame: 16 * 1024 * 1024,
             connections: 8192,
             topics: 10_000,
-            inflight_frames: 32_768,
+            inflight_frames: 16_384,
             inflight_bytes: 8 * 1024 * 1024,
             frame_timeout_ns: 30_000_000_000,
             idle_timeout_ns: 0,

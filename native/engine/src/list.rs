@@ -12,6 +12,7 @@ pub struct Arena<T> {
     nodes: Vec<Node<T>>,
     free: u32,
     used: u32,
+    capacity: u32,
 }
 
 /// A queue whose nodes are in an `Arena`. Every call on it names the same arena.
@@ -30,27 +31,23 @@ impl Default for Fifo {
     }
 }
 
-impl<T: Copy + Default> Arena<T> {
+impl<T: Copy> Arena<T> {
     /// Nodes for `capacity` values, over all queues.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
         assert!(capacity > 0 && capacity < NONE);
-        let nodes = (0..capacity)
-            .map(|i| Node {
-                value: T::default(),
-                next: if i + 1 == capacity { NONE } else { i + 1 },
-            })
-            .collect();
+        // Reserved, and populated as it is used: an idle node keeps few of these pages.
         Self {
-            nodes,
-            free: 0,
+            nodes: Vec::with_capacity(capacity as usize),
+            free: NONE,
             used: 0,
+            capacity,
         }
     }
     /// Whether another value fits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.free != NONE
+        self.used < self.capacity
     }
     /// Values in all queues.
     #[must_use]
@@ -60,12 +57,19 @@ impl<T: Copy + Default> Arena<T> {
     /// Appends a value; false when the arena is full.
     #[must_use]
     pub fn push(&mut self, fifo: &mut Fifo, value: T) -> bool {
-        let at = self.free;
-        if at == NONE {
-            return false;
-        }
-        self.free = self.nodes[at as usize].next;
-        self.nodes[at as usize] = Node { value, next: NONE };
+        let node = Node { value, next: NONE };
+        let at = match self.free {
+            _ if !self.has_room() => return false,
+            NONE => {
+                self.nodes.push(node);
+                self.nodes.len() as u32 - 1
+            }
+            at => {
+                self.free = self.nodes[at as usize].next;
+                self.nodes[at as usize] = node;
+                at
+            }
+        };
         if fifo.tail == NONE {
             fifo.head = at;
         } else {

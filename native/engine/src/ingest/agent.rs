@@ -62,7 +62,7 @@ pub struct IngestAgent {
     pool: Pool,
     largest: u32,
     topics: TopicMap,
-    /// By slot.
+    /// By slot; reserved for all there may be, populated as slots are used.
     states: Vec<Option<Topic>>,
     /// Topics with a batch that still grows, this cycle.
     growing: Vec<TopicSlot>,
@@ -96,7 +96,7 @@ impl IngestAgent {
             .max();
         Self {
             topics: TopicMap::new(limits.topics, config.next_topic_id),
-            states: (0..limits.topics).map(|_| None).collect(),
+            states: Vec::with_capacity(limits.topics as usize),
             growing: Vec::with_capacity(2 * BURST),
             scratch: Some(Box::new(Scratch::new(limits.max_frame))),
             largest: largest.unwrap_or(0),
@@ -128,6 +128,9 @@ impl IngestAgent {
                 } => {
                     let added = self.topics.insert(topic, slot);
                     assert!(added, "a slot is given once");
+                    while self.states.len() <= slot.index() {
+                        self.states.push(None);
+                    }
                     self.states[slot.index()] = Some(Topic::new(topic, epoch, next, segment));
                 }
                 FromDisk::Remove { slot, topic } => {

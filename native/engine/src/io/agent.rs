@@ -98,7 +98,7 @@ pub struct IoAgent {
     pub(super) table: Arc<SlabTable>,
     pub(super) slabs: Slabs,
     pub(super) segments: Segments,
-    /// By slot.
+    /// By slot; reserved for all there may be, populated as slots are used.
     pub(super) topics: Vec<Topic>,
     pub(super) live: Vec<bool>,
     pub(super) map: TopicMap,
@@ -203,7 +203,7 @@ impl IoAgent {
             map: TopicMap::new(topics, config.next_topic_id),
             slabs: Slabs::new(table.clone(), slabs),
             segments: Segments::new(segments),
-            topics: vec![Topic::default(); topics as usize],
+            topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],
             batches: Arena::new(limits.inflight_frames * 2),
             frames: Arena::new(limits.inflight_frames),
@@ -302,7 +302,7 @@ impl IoAgent {
 
     /// Pauses rotation while only the first segment of each topic still fits.
     pub(super) fn note_segment_room(&mut self) {
-        let paused = self.segments.free() <= self.topics.len() as u32 + 64;
+        let paused = self.segments.free() <= self.live.len() as u32 + 64;
         self.shared
             .rotation_paused
             .store(paused, std::sync::atomic::Ordering::Relaxed);

@@ -177,6 +177,9 @@ impl IoAgent {
         self.shared.set_unsealed(slot, topic.unsealed);
         let id = topic.id;
         let epoch = topic.epoch;
+        while self.topics.len() <= slot.index() {
+            self.topics.push(Topic::default());
+        }
         self.topics[slot.index()] = topic;
         self.live[slot.index()] = true;
         self.note_segment_room();

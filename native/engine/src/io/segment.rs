@@ -105,22 +105,31 @@ impl Segment {
 pub struct Segments {
     all: Vec<Option<Segment>>,
     free: Vec<SegmentRef>,
+    capacity: u32,
 }
 
 impl Segments {
     /// Room for `capacity` segments.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
+        // Reserved, and populated as it is used.
         Self {
-            all: (0..capacity).map(|_| None).collect(),
-            free: (0..capacity).rev().collect(),
+            all: Vec::with_capacity(capacity as usize),
+            free: Vec::with_capacity(capacity as usize),
+            capacity,
         }
     }
     /// Adds one. `None`: no room.
     pub fn add(&mut self, segment: Segment) -> Option<SegmentRef> {
-        let at = self.free.pop()?;
-        self.all[at as usize] = Some(segment);
-        Some(at)
+        if let Some(at) = self.free.pop() {
+            self.all[at as usize] = Some(segment);
+            return Some(at);
+        }
+        let at = self.all.len() as u32;
+        (at < self.capacity).then(|| {
+            self.all.push(Some(segment));
+            at
+        })
     }
     /// Takes one out.
     pub fn remove(&mut self, at: SegmentRef) -> Segment {
@@ -133,7 +142,7 @@ impl Segments {
     /// How many more fit.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.free.len() as u32
+        self.capacity - self.all.len() as u32 + self.free.len() as u32
     }
     /// One that may be gone: a late report names it.
     #[must_use]
