@@ -377,6 +377,9 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
         if self.journal(cx) {
             self.watermarks_at_ns = cx.now.mono_ns + WATERMARKS_NS;
             done += 1;
+        } else if self.watermarks_at_ns <= cx.now.mono_ns {
+            // There was no chunk for them, or nothing to state: not a reason to look again at once.
+            self.watermarks_at_ns = cx.now.mono_ns + WATERMARKS_NS;
         }
         done += self.read(cx);
         self.timers(cx.now.mono_ns);
@@ -405,7 +408,8 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
     fn next_deadline_ns(&self) -> Option<u64> {
         let flush = (!self.unflushed.is_empty() || self.journal.has_unflushed())
             .then_some(self.flush_at_ns);
-        let watermarks = (!self.unstated.is_empty()).then_some(self.watermarks_at_ns);
+        let stating = !self.unstated.is_empty() && self.journal.is_idle();
+        let watermarks = stating.then_some(self.watermarks_at_ns);
         [flush, watermarks, self.reader.deadline()]
             .into_iter()
             .flatten()

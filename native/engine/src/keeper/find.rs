@@ -63,7 +63,7 @@ impl Finder {
                 Question::Read { read, slot, offset } => Answer::Read {
                     read,
                     slot,
-                    result: self.place(slot, offset),
+                    result: self.again(slot, offset, || self.place(slot, offset)),
                 },
                 Question::Locate {
                     request,
@@ -74,7 +74,7 @@ impl Finder {
                     request,
                     slot,
                     by,
-                    result: self.locate(slot, by, below),
+                    result: self.again(slot, below, || self.locate(slot, by, below)),
                 },
                 Question::Close { file } => {
                     self.storage.close(file);
@@ -87,29 +87,42 @@ impl Finder {
         done
     }
 
-    fn place(&self, slot: TopicSlot, offset: u64) -> Result<Found, Refusal> {
-        let by = LocateBy::Offset(offset);
+    /// Tries again where a file went while it was looked for: sealed under another name, or removed as too old.
+    fn again<T>(
+        &self,
+        slot: TopicSlot,
+        offset: u64,
+        look: impl Fn() -> Result<T, Failure>,
+    ) -> Result<T, Refusal> {
+        for _ in 0..ATTEMPTS {
+            match look() {
+                Ok(found) => return Ok(found),
+                Err(Failure::Refused(refusal)) => return Err(refusal),
+                Err(Failure::System(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(Failure::System(_)) => break,
+            }
+        }
+        let id = self.catalogue.with(slot, |files| files.id).unwrap_or(0);
+        Err(refusal(id, Reason::ReadFailed, offset))
+    }
+
+    fn place(&self, slot: TopicSlot, offset: u64) -> Result<Found, Failure> {
         let (topic, id, segments) = self.segments(slot, offset)?;
-        let failed = |_| refusal(id, Reason::ReadFailed, offset);
+        // Below the first kept offset: the first kept one.
         let name = segments
-            .into_iter()
+            .iter()
             .rev()
-            .find(|name| name.base_offset <= offset);
-        let name = name.ok_or(refusal(id, Reason::Damaged, offset))?;
-        let segment = Segment::open(&*self.storage, &topic, name).map_err(failed)?;
-        let (position, header) =
-            segment
-                .search(by)
-                .map_err(failed)?
-                .ok_or(refusal(id, Reason::Damaged, offset))?;
-        let file = self.storage.open(&name.path(&topic, "lnc"), READ_DIRECT);
-        // The segment may have been sealed under our hands: then it has another name.
-        let file = file.or_else(|error| match self.renamed(slot, name) {
-            Some(now) => self.storage.open(&now.path(&topic, "lnc"), READ_DIRECT),
-            None => Err(error),
-        });
+            .find(|name| name.base_offset <= offset)
+            .or(segments.first());
+        let name = *name.ok_or(refusal(id, Reason::Damaged, offset))?;
+        let by = LocateBy::Offset(offset.max(name.base_offset));
+        let segment = Segment::open(&*self.storage, &topic, name)?;
+        let (position, header) = segment
+            .search(by)?
+            .ok_or(refusal(id, Reason::Damaged, offset))?;
+        let file = self.storage.open(&name.path(&topic, "lnc"), READ_DIRECT)?;
         Ok(Found {
-            file: file.map_err(failed)?,
+            file,
             position,
             base_offset: header.base_offset,
         })
@@ -120,9 +133,8 @@ impl Finder {
         slot: TopicSlot,
         by: LocateBy,
         below: u64,
-    ) -> Result<Option<Located>, Refusal> {
+    ) -> Result<Option<Located>, Failure> {
         let (topic, id, segments) = self.segments(slot, below)?;
-        let failed = |_| refusal(id, Reason::ReadFailed, below);
         let from = segments.iter().rposition(|name| match by {
             LocateBy::Record(record) => name.base_record <= record,
             LocateBy::Offset(offset) => name.base_offset <= offset,
@@ -132,8 +144,8 @@ impl Finder {
             if name.base_offset >= below {
                 break;
             }
-            let segment = Segment::open(&*self.storage, &topic, name).map_err(failed)?;
-            let Some((position, header)) = segment.search(by).map_err(failed)? else {
+            let segment = Segment::open(&*self.storage, &topic, name)?;
+            let Some((position, header)) = segment.search(by)? else {
                 continue;
             };
             if header.next_offset() > below {
@@ -143,11 +155,11 @@ impl Finder {
             let read =
                 self.storage
                     .read_at(segment.file, &mut payload, position + BATCH_HEADER as u64);
-            let whole = read.map_err(failed)? == payload.len()
+            let whole = read? == payload.len()
                 && crate::checksum::checksum(header.payload_kind, &payload)
                     == header.payload_checksum;
             if !whole {
-                return Err(refusal(id, Reason::Damaged, header.base_offset));
+                return Err(refusal(id, Reason::Damaged, header.base_offset).into());
             }
             return Ok(within(&header, &payload, by));
         }
@@ -165,13 +177,26 @@ impl Finder {
             })
             .ok_or(refusal(0, Reason::ReadFailed, offset))
     }
+}
 
-    fn renamed(&self, slot: TopicSlot, name: SegmentName) -> Option<SegmentName> {
-        self.catalogue.with(slot, |files| {
-            files
-                .all()
-                .find(|other| other.base_offset == name.base_offset)
-        })?
+/// How often a file that went meanwhile is looked for again.
+const ATTEMPTS: usize = 4;
+
+/// Why nothing was found.
+enum Failure {
+    System(io::Error),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 

@@ -388,26 +388,29 @@ impl Keeper {
             ..*name
         };
         // The segment last: while it has its old name, recovery makes up for whatever is missing.
-        for extension in ["idx", "pos", "lnc"] {
+        for extension in ["idx", "pos"] {
             storage.rename(
                 &name.path(&topic, extension),
                 &sealed.path(&topic, extension),
             )?;
         }
-        storage.flush_dir(&dir)?;
-        self.catalogue.with(slot, |files| {
+        // Under the catalogue's lock: the finder never has a name that the file has no more.
+        let renamed = self.catalogue.with(slot, |files| {
+            storage.rename(&name.path(&topic, "lnc"), &sealed.path(&topic, "lnc"))?;
             files
                 .active
                 .retain(|other| other.base_offset != name.base_offset);
             files.sealed.push((sealed, end));
+            Ok::<(), io::Error>(())
         });
-        Ok(())
+        renamed.unwrap_or(Ok(()))?;
+        storage.flush_dir(&dir)
     }
 
     fn retain(&mut self, slot: TopicSlot, below_offset: u64, end: u64) -> io::Result<Kept> {
         let topic = self.topic(slot)?;
         let dir = self.dir(slot)?;
-        let doomed: Vec<_> = self
+        let doomed: Vec<(SegmentName, u64)> = self
             .catalogue
             .with(slot, |files| {
                 let bases: Vec<u64> = files
@@ -416,13 +419,13 @@ impl Keeper {
                     .skip(1)
                     .chain([end])
                     .collect();
-                files
-                    .sealed
+                let doomed = bases
                     .iter()
-                    .zip(bases)
-                    .take_while(|(_, next)| *next <= below_offset)
-                    .map(|(s, _)| *s)
-                    .collect()
+                    .zip(&files.sealed)
+                    .take_while(|(next, _)| **next <= below_offset)
+                    .count();
+                // Out of the catalogue first: nobody looks for a file that is about to go.
+                files.sealed.drain(..doomed).collect()
             })
             .unwrap_or_default();
         let mut kept = Kept {
@@ -432,17 +435,14 @@ impl Keeper {
             removed_segments: 0,
             removed_bytes: 0,
         };
-        for (name, len) in &doomed {
+        for (i, (name, len)) in doomed.iter().enumerate() {
             // Oldest first, so that a crash in between leaves no gap.
-            for extension in ["lnc", "idx", "pos"] {
-                match self.storage.unlink(&name.path(&topic, extension)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
+            if let Err(error) = self.unlink(name, &topic) {
+                self.catalogue.with(slot, |files| {
+                    files.sealed.splice(..0, doomed[i..].to_vec()).count()
+                });
+                return Err(error);
             }
-            self.catalogue.with(slot, |files| {
-                files.sealed.retain(|(other, _)| other != name)
-            });
             kept.removed_segments += 1;
             kept.removed_bytes += len;
         }
@@ -458,6 +458,16 @@ impl Keeper {
             kept.segments = files.sealed.len() as u32;
         });
         Ok(kept)
+    }
+
+    fn unlink(&self, name: &SegmentName, topic: &str) -> io::Result<()> {
+        for extension in ["lnc", "idx", "pos"] {
+            match self.storage.unlink(&name.path(topic, extension)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn remove_topic(&mut self, slot: TopicSlot) -> io::Result<()> {

@@ -99,6 +99,14 @@ impl IoAgent {
         let read = self.reader.cold[index]
             .as_mut()
             .expect("the finder answers a read that waits");
+        // Retention was faster: what is asked for is gone, the first kept record comes instead.
+        read.fetch.offset = match read.response {
+            None => read.fetch.offset.max(found.base_offset),
+            Some(_) => read.fetch.offset,
+        };
+        if let Some(response) = read.response.as_mut().filter(|r| r.len == 0) {
+            response.next_offset = response.next_offset.max(found.base_offset);
+        }
         read.cursor = Some(Cursor {
             slot: read.slot,
             offset: read
@@ -263,6 +271,10 @@ impl IoAgent {
         let Some(buffer) = cursor.buffer.as_mut() else {
             return AtCursor::Missing(BATCH_HEADER as u64);
         };
+        if cursor.base_offset >= buffer.below {
+            // Read when these bytes were not written yet: they say nothing.
+            return AtCursor::Missing(BATCH_HEADER as u64);
+        }
         let end = buffer.base + u64::from(buffer.len);
         if cursor.position < buffer.base || cursor.position >= end {
             // A fresh read that has nothing at the cursor ended before it: the file does.
@@ -305,6 +317,9 @@ impl IoAgent {
             return AtCursor::Damaged;
         }
         let len = header.batch_len();
+        if header.next_offset() > buffer.below {
+            return AtCursor::Missing(len);
+        }
         if (bytes.len() as u64) < len {
             let cut = fresh && whole_file;
             return if cut {
@@ -353,12 +368,16 @@ impl IoAgent {
         } else {
             capacity
         };
+        let below = self
+            .tail_start(cursor.slot)
+            .unwrap_or(self.topics[cursor.slot.index()].readable.offset);
         cursor.buffer = Some(Buffer {
             slab,
             base,
             asked: len,
             len: 0,
             verified: cursor.position,
+            below,
         });
         let read = self.reader.cold[index].as_mut().expect("as before");
         read.cursor = Some(cursor);

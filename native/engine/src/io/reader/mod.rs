@@ -59,6 +59,8 @@ struct Buffer {
     len: u32,
     /// Position behind the last batch whose checksums were verified.
     verified: u64,
+    /// Offset below which the segment was complete on disk when the bytes were read: nothing is judged by later ones.
+    below: u64,
 }
 
 /// A response while it is put together.

@@ -12,7 +12,11 @@ impl IoAgent {
     pub(super) fn wait(&mut self, slot: TopicSlot, fetch: FetchRequest) -> bool {
         let reader = &mut self.reader;
         if reader.deadlines.len() == reader.deadlines.capacity() {
-            return false;
+            // Entries of waiters that were answered by data; the live ones are at most half of them.
+            let waiters = &reader.waiters;
+            reader.deadlines.retain(|Reverse((_, at, request))| {
+                waiters[*at as usize].is_some_and(|waiter| waiter.fetch.request.0 == *request)
+            });
         }
         let Some(at) = reader.free_waiters.pop() else {
             return false;
