@@ -45,6 +45,10 @@ impl IoAgent {
             .before(slot, slab)
             .filter(|&before| self.slabs[before].end == held.first);
         if let Some(before) = before {
+            // Slabs that share a block lean on one another: the disk has none of it before the first of them is written.
+            if !self.fill(cx, slot, before) {
+                return false;
+            }
             self.fill_from_memory(before, slab);
             if self.slabs[slab].filled {
                 return true;
