@@ -38,7 +38,7 @@ pub enum ToDisk {
     },
     /// A batch that is complete, header and all, and never changes again.
     Batch(BatchPlace),
-    /// The topic's slab takes no more (asked for by `FromDisk::CloseSlab`).
+    /// The topic's slab takes no more (the answer to every `FromDisk::CloseSlab`).
     Closed { slot: TopicSlot },
     /// The current segment is complete; there is no next one yet.
     Sealed { slot: TopicSlot },
@@ -77,7 +77,7 @@ pub enum FromDisk {
     },
     /// Take nothing more for the topic; answered by `ToDisk::Removed`.
     Remove { slot: TopicSlot, topic: u32 },
-    /// Close the topic's slab, so that its last block can be written. Answered by `ToDisk::Closed` if one is open.
+    /// Close the topic's slab, so that its last block can be written. Always answered by `ToDisk::Closed`.
     CloseSlab { slot: TopicSlot },
     /// End the segment. Answered by `ToDisk::Sealed` if it has any batch.
     Seal { slot: TopicSlot },

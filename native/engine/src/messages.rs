@@ -168,6 +168,8 @@ pub enum FromIo {
         consumer: u64,
         offset: u64,
     },
+    /// Fetches wait for memory of responses: whoever holds it and does not read is in the way.
+    Short,
     /// Any request that failed.
     Refused {
         request: RequestId,

@@ -13,7 +13,7 @@ use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
 use crate::handoff::{FromDisk, Shared, ToDisk};
 use crate::limits::Limits;
-use crate::memory::{Pool, SlabTable};
+use crate::memory::{Pool, SlabId, SlabTable};
 use crate::messages::{FromIngest, IngestFrame};
 use crate::node::BarePayload;
 use crate::queue::{Receiver, Sender};
@@ -149,10 +149,8 @@ impl IngestAgent {
 
     fn close_slab(&mut self, slot: TopicSlot) {
         self.finish(slot);
-        if let Some(topic) = self.states[slot.index()]
-            .as_mut()
-            .filter(|topic| topic.slab.is_some())
-        {
+        // Told also when none is open (a rotation was faster): the I/O agent waits for it.
+        if let Some(topic) = self.states[slot.index()].as_mut() {
             topic.detach();
             self.tell(ToDisk::Closed { slot });
         }
@@ -308,22 +306,32 @@ impl IngestAgent {
                 && !self.shared.rotation_paused.load(Ordering::Relaxed)
         });
         if full {
-            if topic.slab.is_some() {
-                topic.detach();
-            }
+            // The slab first: a segment that was announced gets its batch.
+            let need = BATCH_HEADER as u32 + piece.len();
+            let slab = self.take_slab(need, need)?;
+            let topic = self.states[slot.index()].as_mut().expect("as before");
+            topic.detach();
             topic.segment = Some(OpenSegment {
                 end: 0,
                 start_ns: key.timestamp_ns,
             });
             let (base_offset, base_record) = (topic.next.offset, topic.next.record);
+            let (base, first) = topic.attach(&self.slabs, slab, self.largest);
             self.tell(ToDisk::Segment {
                 slot,
                 base_offset,
                 base_record,
                 start_ns: key.timestamp_ns,
             });
+            self.tell(ToDisk::Slab {
+                slot,
+                slab,
+                base,
+                first,
+            });
+        } else {
+            self.ensure_slab(slot, piece.len())?;
         }
-        self.ensure_slab(slot, piece.len())?;
         let topic = self.states[slot.index()].as_mut().expect("as before");
         let end = topic.start(&self.slabs, piece, key, frame.producer_ns);
         self.growing.push(slot);
@@ -338,11 +346,8 @@ impl IngestAgent {
             return Ok(());
         }
         let (need, wanted) = topic.slab_wanted(len, self.largest);
-        let slab = self
-            .pool
-            .take_eager(wanted)
-            .or_else(|| self.pool.take(need))
-            .ok_or(Later)?;
+        let slab = self.take_slab(need, wanted)?;
+        let topic = self.states[slot.index()].as_mut().expect("as before");
         let (base, first) = topic.attach(&self.slabs, slab, self.largest);
         self.tell(ToDisk::Slab {
             slot,
@@ -351,6 +356,14 @@ impl IngestAgent {
             first,
         });
         Ok(())
+    }
+
+    /// A slab of `wanted` bytes, or in need any with at least `need`.
+    fn take_slab(&mut self, need: u32, wanted: u32) -> Result<SlabId, Later> {
+        self.pool
+            .take_eager(wanted)
+            .or_else(|| self.pool.take(need))
+            .ok_or(Later)
     }
 
     /// Writes the header of a topic's growing batch and hands the batch over.

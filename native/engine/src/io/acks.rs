@@ -6,7 +6,7 @@ use crate::format::batch::SortKey;
 use crate::format::index::IndexEntry;
 use crate::keeper::{Job, SegmentRef};
 use crate::messages::FromIo;
-use crate::recovery::{index_due, Durability};
+use crate::recovery::index_due;
 use crate::topics::TopicSlot;
 
 /// An index entry of a batch that is not durable yet.
@@ -159,13 +159,14 @@ impl IoAgent {
 
     fn state_durable(&mut self, slot: TopicSlot) {
         let topic = &mut self.topics[slot.index()];
-        let reached = match topic.durability {
-            _ if topic.durable >= topic.readable_log => topic.readable.offset,
-            Durability::Durable => topic.readable.offset,
-            Durability::Written if topic.mark.0 > 0 && topic.durable >= topic.mark.0 => {
-                topic.mark.1
-            }
-            Durability::Written => return,
+        let marked = topic.mark.0 > 0 && topic.durable >= topic.mark.0;
+        let reached = if topic.durable >= topic.readable_log {
+            topic.readable.offset
+        } else if marked {
+            topic.mark.1
+        } else {
+            // Only written so far: the next flush makes it durable.
+            topic.durable_offset
         };
         if topic.mark.0 > 0 && topic.durable >= topic.mark.0 {
             topic.mark = (0, 0);
@@ -203,8 +204,7 @@ impl IoAgent {
 
     /// Slabs whose bytes are all on stable storage in their segment are kept for readers only.
     pub(super) fn clean(&mut self, slot: TopicSlot) {
-        let topic = &self.topics[slot.index()];
-        let mut next = topic.first_slab;
+        let mut next = self.topics[slot.index()].first_slab;
         while let Some(slab) = next {
             let held = self.slabs[slab];
             next = held.next;
@@ -215,17 +215,10 @@ impl IoAgent {
             if !held.closed || !flushed || held.filling {
                 return;
             }
-            if topic.write_slab == Some(slab)
-                && held.next.is_none()
-                && self.segments[held.segment].end.is_none()
-            {
-                // Written to its end and padded; the next slab starts in its last block.
-                self.topics[slot.index()].write_slab = None;
-                self.slabs.mark_clean(slab);
-                return;
-            }
+            // Flushed to its end: if the last block was padded, the next slab starts in it.
+            let topic = &mut self.topics[slot.index()];
             if topic.write_slab == Some(slab) {
-                return;
+                topic.write_slab = held.next;
             }
             self.slabs.mark_clean(slab);
         }

@@ -87,6 +87,8 @@ pub enum Kind {
 
 /// Blocks for reading the end of a segment whose slab is gone.
 const SCRATCH: usize = 32;
+/// Places in the queue of events that the log leaves to answers.
+const LOG_ROOM: usize = 2048;
 /// Journal blocks that only state watermarks are this far apart at least.
 const WATERMARKS_NS: u64 = 200_000_000;
 
@@ -135,7 +137,6 @@ pub struct IoAgent {
     pub(super) removing: Vec<(TopicSlot, u64, bool)>,
     pub(super) frozen: u64,
     pub(super) commits: Commits,
-    pub(super) commits_retry_ns: u64,
     pub(super) reader: Reader,
     pub(super) counters: IoCounters,
     pub(super) watermarks_at_ns: u64,
@@ -229,7 +230,6 @@ impl IoAgent {
             removing: Vec::with_capacity(topics as usize),
             frozen: 0,
             commits: Commits::new(limits),
-            commits_retry_ns: 0,
             reader: Reader::new(limits, responses, reads),
             counters: IoCounters::new(counters),
             watermarks_at_ns: 0,
@@ -289,8 +289,10 @@ impl IoAgent {
     }
 
     pub(super) fn log(&mut self, event: LogEvent) {
-        // What does not fit is lost for the log; the counters have it.
-        let _ = self.ends.events.push(IoEvent::Log(event));
+        // What does not fit is lost for the log; the counters have it. Answers to commands always fit.
+        if self.ends.events.room() > LOG_ROOM {
+            let _ = self.ends.events.push(IoEvent::Log(event));
+        }
         self.told = true;
     }
 

@@ -4,7 +4,7 @@ use crate::ring::FileSlot;
 use crate::storage::Handle;
 
 /// Most chunks of a node.
-pub const MAX_CHUNKS: usize = 4;
+pub const MAX_CHUNKS: usize = 8;
 /// Chunks that are made ahead.
 pub const WANTED_CHUNKS: usize = 3;
 

@@ -38,6 +38,10 @@ pub struct Commits {
     checkpoint: u64,
     /// A checkpoint is due.
     due: bool,
+    /// Something was committed that no checkpoint was asked for.
+    changed: bool,
+    /// When expired ones were last removed to make room, seconds.
+    swept_s: u64,
 }
 
 impl Commits {
@@ -56,6 +60,8 @@ impl Commits {
             memory: Some(Vec::with_capacity(limits.commits as usize)),
             checkpoint: 0,
             due: false,
+            changed: false,
+            swept_s: 0,
         }
     }
     /// Commits that no block has yet.
@@ -87,6 +93,20 @@ impl Commits {
             }
         }
         true
+    }
+    /// Whether another consumer of the topic fits, those on their way counted.
+    #[must_use]
+    pub fn has_room(&self, topic: u32, now_s: u64) -> bool {
+        let waiting = self
+            .waiting
+            .iter()
+            .filter(|waiting| waiting.commit.topic == topic);
+        self.used as usize + self.waiting.len() < self.capacity as usize
+            && self.of(topic, now_s).count() + waiting.count() < self.per_topic as usize
+    }
+    /// Whether anything was committed since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
     /// Those of a topic that have not expired.
     pub fn of(&self, topic: u32, now_s: u64) -> impl Iterator<Item = &CommittedOffset> + '_ {
@@ -163,9 +183,14 @@ impl IoAgent {
             offset,
             at_s: now_s,
         };
-        let full = self.commits.place(topic, consumer).is_err()
-            && (self.commits.used == self.commits.capacity
-                || self.commits.of(topic, now_s).count() >= self.commits.per_topic as usize);
+        let fresh = self.commits.place(topic, consumer).is_err();
+        if fresh && !self.commits.has_room(topic, now_s) && now_s > self.commits.swept_s {
+            // Expired ones and those of deleted topics go first; at most once a second.
+            self.commits.swept_s = now_s;
+            self.commits
+                .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
+        }
+        let full = fresh && !self.commits.has_room(topic, now_s);
         if full || self.commits.waiting.len() == self.commits.waiting.capacity() {
             let bound = u64::from(self.commits.per_topic);
             let code = ErrorCode::RateLimited;
@@ -260,6 +285,7 @@ impl IoAgent {
                 debug_assert!(room, "room was looked for when it came");
             }
             self.counters.commits.inc();
+            self.commits.changed = true;
             self.answer(FromIo::Committed {
                 request: waiting.request,
                 consumer,
@@ -318,7 +344,8 @@ impl IoAgent {
                     path: String::new(),
                     errno,
                 });
-                self.commits_retry_ns = self.now_mono_ns + 1_000_000_000;
+                // With the next commit it is tried again.
+                self.commits.changed = true;
             }
         }
     }

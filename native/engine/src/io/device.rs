@@ -73,6 +73,11 @@ impl Device {
             .take()
             .expect("a write completes once")
     }
+    /// Whether a write from a slab is in flight.
+    #[must_use]
+    pub fn writes_from(&self, slab: SlabId) -> bool {
+        self.writes.iter().flatten().any(|write| write.slab == slab)
+    }
     /// Lowest position of a segment that is still in flight.
     #[must_use]
     pub fn lowest(&self, segment: SegmentRef) -> Option<u64> {

@@ -363,6 +363,13 @@ impl IoAgent {
         if topic.journal.low > 0 {
             self.journal.chunks.hold(topic.journal.low, 0);
         }
+        // Late answers must find nothing here.
+        self.topics[slot.index()] = Topic {
+            id: topic.id,
+            epoch: topic.epoch,
+            phase: Phase::Removing,
+            ..Topic::default()
+        };
         self.shared.set_unsealed(slot, 0);
         self.live[slot.index()] = false;
         self.note_segment_room();
@@ -398,7 +405,7 @@ impl IoAgent {
             return 0;
         }
         let busy = !self.ends.from_ingest.is_empty()
-            || !self.journal.is_idle()
+            || !self.journal.is_at_rest()
             || !self.dirty.is_empty()
             || !self.ready.is_empty()
             || self.settling > 0
@@ -424,8 +431,13 @@ impl IoAgent {
                 return 0;
             }
         }
+        if self.commits.take_changed() {
+            // Committed since the checkpoint was asked for.
+            self.checkpoint_commits();
+            return 1;
+        }
         // The last word to the journal: every topic's durable offset.
-        if !self.unstated.is_empty() {
+        if !self.unstated.is_empty() && self.journal.is_idle() {
             self.watermarks_at_ns = 0;
             return 1;
         }

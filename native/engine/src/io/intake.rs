@@ -116,7 +116,7 @@ impl IoAgent {
 
     fn attach_slab(&mut self, slot: TopicSlot, slab: SlabId, base: u64, first: u64) {
         let topic = &mut self.topics[slot.index()];
-        if topic.phase == Phase::Frozen {
+        if topic.phase != Phase::Live {
             self.give_back(slab);
             return;
         }
@@ -149,16 +149,11 @@ impl IoAgent {
 
     fn note_batch(&mut self, place: &BatchPlace) {
         let topic = &mut self.topics[place.slot.index()];
-        if topic.phase == Phase::Frozen {
+        if topic.phase != Phase::Live {
             return;
         }
         let (Some(slab), Some(at)) = (topic.last_slab, topic.last_segment) else {
-            assert_eq!(
-                topic.phase,
-                Phase::Removing,
-                "a batch is in a slab of a segment"
-            );
-            return;
+            unreachable!("a batch is in a slab of a segment");
         };
         let segment = &mut self.segments[at];
         let end = place.position + u64::from(place.len);
@@ -203,6 +198,7 @@ impl IoAgent {
 
     fn slab_closed(&mut self, slot: TopicSlot) {
         self.close_last_slab(slot);
+        self.ready.add(slot.0);
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
         if topic.settle == Settle::Closing {

@@ -97,6 +97,11 @@ impl Journal {
     pub fn is_idle(&self) -> bool {
         self.state == State::Idle
     }
+    /// Whether nothing is under way, for good or for bad.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.state, State::Idle | State::Failed)
+    }
     /// Whether blocks were written that no flush covers.
     #[must_use]
     pub fn has_unflushed(&self) -> bool {
@@ -216,6 +221,21 @@ impl IoAgent {
         }
         self.journal.settling_below = self.journal.generation();
         self.checkpoint_commits();
+        let oldest = self.journal.chunks.oldest_needed();
+        let stuck = self.journal.chunks.count() == MAX_CHUNKS
+            && self.settling == 0
+            && self
+                .topics
+                .iter()
+                .any(|topic| topic.phase == Phase::Frozen && topic.journal.low == oldest);
+        if stuck {
+            // A frozen topic's acknowledged records stand only in the oldest chunk, and every other chunk is full: better
+            // that clients hear of it than that they wait for ever.
+            self.journal_broke(
+                libc::ENOSPC,
+                "keeping a frozen topic's records in the journal",
+            );
+        }
         false
     }
 
@@ -571,7 +591,13 @@ impl IoAgent {
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.log(crate::node::LogEvent::JournalFailed { errno, what });
         // Nobody can tell what of it is on the disk: everything that is not acknowledged fails.
-        self.journal.members.clear();
+        while let Some(slot) = self.journal.members.pop() {
+            let topic = &mut self.topics[slot.index()];
+            topic.journal.pending = 0;
+            topic.tail_pending = false;
+        }
+        while self.dirty.take().is_some() {}
+        while self.unstated.take().is_some() {}
         for index in 0..self.topics.len() {
             if self.live[index] {
                 self.freeze(TopicSlot(index as u32), errno, what);

@@ -143,6 +143,13 @@ impl IoAgent {
     }
 
     fn retained(&mut self, slot: TopicSlot, query: u64, result: Result<Kept, i32>) {
+        if !self.live[slot.index()] {
+            // Deleted meanwhile, and with it everything old.
+            return self.event(IoEvent::Done {
+                query,
+                result: Ok(()),
+            });
+        }
         let topic = &mut self.topics[slot.index()];
         match result {
             Ok(kept) => {
@@ -229,6 +236,7 @@ impl IoAgent {
         self.counters.frozen.set(self.frozen);
         let (id, offset) = (topic.id, topic.readable.offset);
         self.fail_all(slot);
+        self.release_unreadable(slot);
         self.log(LogEvent::TopicFrozen {
             topic: id,
             offset,
@@ -240,6 +248,36 @@ impl IoAgent {
                 query,
                 result: Err(self.storage_refusal(slot)),
             });
+        }
+    }
+
+    /// A frozen topic keeps only the slabs with acknowledged bytes; the others are for the living.
+    fn release_unreadable(&mut self, slot: TopicSlot) {
+        let readable = self.topics[slot.index()].readable.offset;
+        let (mut kept, mut rest) = (None, self.topics[slot.index()].first_slab);
+        let mut next = rest;
+        while let Some(slab) = next {
+            let held = self.slabs[slab];
+            next = held.next;
+            let busy = held.filling || held.clean || self.device.writes_from(slab);
+            if busy || held.first_offset < readable {
+                (kept, rest) = (Some(slab), next);
+            }
+        }
+        let topic = &mut self.topics[slot.index()];
+        topic.write_slab = None;
+        topic.last_slab = kept;
+        match kept {
+            Some(kept) => {
+                self.slabs[kept].closed = true;
+                self.slabs[kept].next = None;
+            }
+            None => topic.first_slab = None,
+        }
+        while let Some(slab) = rest {
+            rest = self.slabs.release(slab).next;
+            // The ingest agent sees that the topic is frozen before it sees this.
+            self.give_back(slab);
         }
     }
 

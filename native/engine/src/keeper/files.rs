@@ -16,6 +16,8 @@ pub struct TopicFiles {
     pub sealed: Vec<(SegmentName, u64)>,
     /// Segments that are not sealed, by base offset.
     pub active: Vec<SegmentName>,
+    /// Sealed segments whose index was caught lying: the keeper makes it anew.
+    pub suspect: Vec<SegmentName>,
 }
 
 impl TopicFiles {
@@ -31,6 +33,7 @@ impl TopicFiles {
                 .map(|segment| (segment.name, segment.end))
                 .collect(),
             active: topic.active.iter().map(|segment| segment.name).collect(),
+            suspect: Vec::new(),
         }
     }
     /// All segments by base offset, the sealed ones first, which they are.
@@ -55,6 +58,13 @@ impl Catalogue {
     /// Calls `f` with a topic's files; `None` if it has none any more.
     pub fn with<T>(&self, slot: TopicSlot, f: impl FnOnce(&mut TopicFiles) -> T) -> Option<T> {
         self.lock().get_mut(slot.index())?.as_mut().map(f)
+    }
+    /// A sealed segment whose index was caught lying, and its topic's name.
+    pub fn take_suspect(&self) -> Option<(String, SegmentName)> {
+        self.lock().iter_mut().flatten().find_map(|files| {
+            let name = files.suspect.pop()?;
+            Some((files.name.clone(), name))
+        })
     }
     /// A topic comes.
     pub fn add(&self, slot: TopicSlot, files: TopicFiles) {

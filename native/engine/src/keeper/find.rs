@@ -1,5 +1,6 @@
 //! From an address to a place on disk, in O(1) expected probes of a sparse index and a hop over a few batch headers.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 
@@ -67,12 +68,13 @@ impl Finder {
                 },
                 Question::Locate {
                     request,
+                    topic,
                     slot,
                     by,
                     below,
                 } => Answer::Locate {
                     request,
-                    slot,
+                    topic,
                     by,
                     result: self.again(slot, below, || self.locate(slot, by, below)),
                 },
@@ -117,9 +119,9 @@ impl Finder {
         let name = *name.ok_or(refusal(id, Reason::Damaged, offset))?;
         let by = LocateBy::Offset(offset.max(name.base_offset));
         let segment = Segment::open(&*self.storage, &topic, name)?;
-        let (position, header) = segment
-            .search(by)?
-            .ok_or(refusal(id, Reason::Damaged, offset))?;
+        let found = segment.search(by)?;
+        self.suspect(slot, &segment, name);
+        let (position, header) = found.ok_or(refusal(id, Reason::Damaged, offset))?;
         let file = self.storage.open(&name.path(&topic, "lnc"), READ_DIRECT)?;
         Ok(Found {
             file,
@@ -145,7 +147,9 @@ impl Finder {
                 break;
             }
             let segment = Segment::open(&*self.storage, &topic, name)?;
-            let Some((position, header)) = segment.search(by)? else {
+            let found = segment.search(by)?;
+            self.suspect(slot, &segment, name);
+            let Some((position, header)) = found else {
                 continue;
             };
             if header.next_offset() > below {
@@ -164,6 +168,17 @@ impl Finder {
             return Ok(within(&header, &payload, by));
         }
         Ok(None)
+    }
+
+    /// The index of a sealed segment that lies is made anew by the keeper; an active one's is still being written.
+    fn suspect(&self, slot: TopicSlot, segment: &Segment<'_>, name: SegmentName) {
+        if segment.lies.get() && name.end_ns.is_some() {
+            self.catalogue.with(slot, |files| {
+                if !files.suspect.contains(&name) {
+                    files.suspect.push(name);
+                }
+            });
+        }
     }
 
     fn segments(
@@ -215,6 +230,8 @@ struct Segment<'a> {
     file: Handle,
     index: Option<(Handle, Handle)>,
     entries: u64,
+    /// The index is not there, not whole, or says what the segment does not.
+    lies: Cell<bool>,
 }
 
 impl Drop for Segment<'_> {
@@ -235,13 +252,17 @@ impl<'a> Segment<'a> {
             file,
             index: None,
             entries: 0,
+            lies: Cell::new(true),
         };
         // Without an index the search starts at the first header: slower, never wrong.
         if let Ok(idx) = storage.open(&name.path(topic, "idx"), READ) {
             match storage.open(&name.path(topic, "pos"), READ) {
                 Ok(pos) => {
                     segment.index = Some((idx, pos));
-                    segment.entries = storage.len(idx)?.min(storage.len(pos)?) / ENTRY as u64;
+                    let (keys, places) = (storage.len(idx)?, storage.len(pos)?);
+                    segment.entries = keys.min(places) / ENTRY as u64;
+                    let whole = keys == places && keys > 0 && keys.is_multiple_of(ENTRY as u64);
+                    segment.lies.set(!whole);
                 }
                 Err(_) => storage.close(idx),
             }
@@ -275,6 +296,7 @@ impl<'a> Segment<'a> {
             };
             probes += 1;
             let Some(entry) = self.entry(probe)? else {
+                self.lies.set(true);
                 return Ok(0);
             };
             if entry_rank(&entry, by) <= target {
@@ -299,12 +321,17 @@ impl<'a> Segment<'a> {
             return Ok(0);
         };
         // An entry is verified against the header it points at, and never believed.
-        let honest = self.header(entry.position)?.is_some_and(|header| {
-            header.base_offset == entry.base_offset
-                && header.base_record == entry.base_record
-                && header.key == entry.key
-        });
-        Ok(if honest { entry.position } else { 0 })
+        let honest = entry_rank(&entry, by) <= target
+            && self.header(entry.position)?.is_some_and(|header| {
+                header.base_offset == entry.base_offset
+                    && header.base_record == entry.base_record
+                    && header.key == entry.key
+            });
+        if !honest {
+            self.lies.set(true);
+            return Ok(0);
+        }
+        Ok(entry.position)
     }
 
     fn interpolate(&self, low: u64, high: u64, target: u128, by: LocateBy) -> io::Result<u64> {

@@ -158,6 +158,7 @@ pub enum Question {
     /// The first record at or after an address, among those below `below`.
     Locate {
         request: RequestId,
+        topic: u32,
         slot: TopicSlot,
         by: LocateBy,
         below: u64,
@@ -178,7 +179,7 @@ pub enum Answer {
     /// `None`: everything below `below` lies before the address.
     Locate {
         request: RequestId,
-        slot: TopicSlot,
+        topic: u32,
         by: LocateBy,
         result: Result<Option<Located>, Refusal>,
     },

@@ -44,6 +44,8 @@ const SHORT_LOOK_NS: u64 = 100_000_000;
 const FULL_LOOK_NS: u64 = 1_000_000;
 /// Messages taken from one queue in one duty cycle.
 const BURST: usize = 1024;
+/// How long the io agent's word counts that fetches wait for memory.
+const SHORT_NS: u64 = 300_000_000;
 
 /// A listening socket.
 pub(super) struct Listening {
@@ -95,6 +97,8 @@ pub struct NetworkAgent {
     pub(super) inflight_bytes: u64,
     /// Response slabs in our hands.
     pub(super) responses: u32,
+    /// Until then the io agent's word counts that fetches wait for memory, monotonic ns.
+    pub(super) short_until_ns: u64,
     /// When deadlines are next looked at, monotonic ns.
     pub(super) next_check_ns: u64,
     pub(super) bad_peer_ns: u64,
@@ -160,6 +164,7 @@ impl NetworkAgent {
             owed_to_io: VecDeque::with_capacity(owed),
             inflight_bytes: 0,
             responses: 0,
+            short_until_ns: 0,
             next_check_ns: u64::MAX,
             bad_peer_ns: 0,
             bad_peers_unreported: 0,
@@ -247,6 +252,10 @@ impl NetworkAgent {
                 }
                 FromIo::Failed { ticket, refusal } => {
                     self.settle(ticket, Outcome::Refused(refusal));
+                }
+                FromIo::Short => {
+                    self.short_until_ns = self.now.mono_ns + SHORT_NS;
+                    self.check_at(self.now.mono_ns);
                 }
                 answer => self.answered_by_io(&answer),
             }

@@ -56,7 +56,7 @@ impl NetworkAgent {
                 },
             ),
             FromIo::Refused { request, refusal } => (request, Answer::Refused(refusal)),
-            FromIo::Acked { .. } | FromIo::Failed { .. } => {
+            FromIo::Acked { .. } | FromIo::Failed { .. } | FromIo::Short => {
                 unreachable!("handled by the caller")
             }
         };

@@ -110,7 +110,8 @@ impl NetworkAgent {
     /// Peers that do not read hold so much that others feel it.
     pub(super) fn is_short(&self) -> bool {
         let slabs: u32 = self.limits.response_slabs.iter().sum::<u32>() + self.limits.jumbo_slabs;
-        self.responses > slabs / 2 || self.tickets.room() == 0 || !self.requests.room()
+        let asked = self.now.mono_ns < self.short_until_ns;
+        asked || self.responses > slabs / 2 || self.tickets.room() == 0 || !self.requests.room()
     }
 
     /// Closes the connection whose peer has been reading nothing for the longest time.

@@ -142,7 +142,12 @@ fn topic_metadata(
 ) -> Result<Option<TopicMetadata>, RecoveryError> {
     let path = format!("{dir}/{METADATA}");
     if let Some(bytes) = disk.contents(&path)? {
-        let metadata = metadata_from_json(&bytes, &path)?;
+        let metadata = match metadata_from_json(&bytes, &path) {
+            Err(RecoveryError::Invalid { detail, .. }) => {
+                return without_metadata(disk, options, dir, name, Some(detail), findings);
+            }
+            metadata => metadata?,
+        };
         if metadata.name != name {
             return Err(RecoveryError::Invalid {
                 path,
@@ -155,6 +160,24 @@ fn topic_metadata(
         }
         return Ok(Some(metadata));
     }
+    without_metadata(disk, options, dir, name, None, findings)
+}
+
+/// A topic whose metadata.json is missing or, as `wrong` says, none: its batches tell who it is. One topic's trouble keeps
+/// no other from being served.
+fn without_metadata(
+    disk: Disk,
+    options: &RecoveryOptions,
+    dir: &str,
+    name: &str,
+    wrong: Option<String>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<TopicMetadata>, RecoveryError> {
+    let path = format!("{dir}/{METADATA}");
+    let state = match &wrong {
+        None => "it was missing".to_owned(),
+        Some(detail) => format!("it was unreadable ({detail})"),
+    };
     let found = first_owner(disk, dir)?;
     let Some((owner, start_ns)) = found else {
         findings.push(Finding {
@@ -162,7 +185,9 @@ fn topic_metadata(
             code: "no-topic",
             path: dir.to_owned(),
             at: None,
-            detail: format!("there is neither {METADATA} nor a batch that tells which topic this was; it is left alone"),
+            detail: format!(
+                "no {METADATA}: {state}; and no batch tells which topic this was; it is left alone"
+            ),
         });
         return Ok(None);
     };
@@ -182,7 +207,7 @@ fn topic_metadata(
         path,
         at: None,
         detail: format!(
-            "it was missing; id {} and epoch {} are from the first batch. Retention and durability are the defaults now",
+            "{state}; id {} and epoch {} are from the first batch. Retention and durability are the defaults now",
             owner.topic, owner.epoch
         ),
     });

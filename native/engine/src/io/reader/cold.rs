@@ -68,20 +68,32 @@ impl IoAgent {
             match answer {
                 Answer::Read { read, result, .. } => match result {
                     Ok(found) => self.found(cx, read as usize, &found),
-                    Err(refusal) => self.end_cold(cx, read as usize, Some(refusal)),
+                    Err(refusal) => {
+                        // What was found before is whole: the next fetch meets the trouble, and says so.
+                        let some = self.reader.cold[read as usize]
+                            .and_then(|read| read.response)
+                            .is_some_and(|response| response.len > 0);
+                        self.end_cold(cx, read as usize, (!some).then_some(refusal));
+                    }
                 },
                 Answer::Locate {
                     request,
-                    slot,
+                    topic,
                     by,
                     result,
-                } => self.located_on_disk(request, slot, by, result),
+                } => self.located_on_disk(request, topic, by, result),
             }
         }
         done
     }
 
     fn found<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, found: &Found) {
+        let begun = self.reader.cold[index].and_then(|read| read.response);
+        if begun.is_some_and(|r| r.len > 0 && found.base_offset > r.next_offset) {
+            // Retention left a gap behind what is in the response already: it ends there.
+            self.ask_finder(Question::Close { file: found.file });
+            return self.end_cold(cx, index, None);
+        }
         if self.reader.free_files.is_empty() {
             self.close_oldest(cx);
         }

@@ -105,14 +105,16 @@ impl IoAgent {
             return self.locate_in_memory(request, slot, by);
         }
         let below = self.tail_start(slot).unwrap_or(end.offset);
+        let topic = self.topics[slot.index()].id;
         if !self.ask_finder(Question::Locate {
             request,
+            topic,
             slot,
             by,
             below,
         }) {
             let code = ErrorCode::RateLimited;
-            let value = u64::from(self.topics[slot.index()].id);
+            let value = u64::from(topic);
             self.refuse(
                 request,
                 Refusal {
@@ -128,14 +130,15 @@ impl IoAgent {
     pub(super) fn located_on_disk(
         &mut self,
         request: RequestId,
-        slot: TopicSlot,
+        topic: u32,
         by: LocateBy,
         result: Result<Option<Located>, Refusal>,
     ) {
-        match result {
-            Ok(Some(located)) => self.located(request, located),
-            Ok(None) => self.locate_in_memory(request, slot, by),
-            Err(refusal) => self.refuse(request, refusal),
+        // The topic may have gone, and its slot be another's, while the finder looked.
+        match (self.map.find(topic), result) {
+            (Err(refusal), _) | (Ok(_), Err(refusal)) => self.refuse(request, refusal),
+            (Ok(_), Ok(Some(located))) => self.located(request, located),
+            (Ok(slot), Ok(None)) => self.locate_in_memory(request, slot, by),
         }
     }
 

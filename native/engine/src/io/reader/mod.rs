@@ -115,6 +115,9 @@ pub struct Reader {
     cursors: Vec<Cursor>,
     free_files: Vec<FileSlot>,
     waiting: u64,
+    /// A fetch was put off; the network agent is told so now and then.
+    short: bool,
+    short_said_ns: u64,
 }
 
 /// A request's number, so that it can stand in the heap.
@@ -140,6 +143,8 @@ impl Reader {
             cursors: Vec::with_capacity(CURSORS),
             free_files: limits.reader_files().rev().map(FileSlot).collect(),
             waiting: 0,
+            short: false,
+            short_said_ns: 0,
         }
     }
     /// More of a topic is readable.

@@ -9,6 +9,8 @@ use crate::limits::RESPONSE_HEADROOM;
 use crate::messages::{FetchData, FetchRequest, FromIo, RequestId, ToIo};
 use crate::topics::TopicSlot;
 
+/// How often the network agent is told that fetches wait for memory.
+const SHORT_NS: u64 = 100_000_000;
 /// Requests taken in one duty cycle at most.
 const BURST: usize = 256;
 /// "Where is the end" (lwp.md, "Fetch at the edges"), and what Subscribe takes for it besides.
@@ -233,6 +235,7 @@ impl IoAgent {
     pub(super) fn later(&mut self, fetch: FetchRequest) {
         if self.reader.queued.len() < self.reader.queued.capacity() {
             self.reader.queued.push_back(fetch);
+            self.reader.short = true;
         } else {
             let value = u64::from(fetch.topic);
             let code = ErrorCode::RateLimited;
@@ -250,6 +253,11 @@ impl IoAgent {
 
     /// Wakes who waits and goes on with what was put off. Returns how much that was.
     pub(in crate::io) fn read<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        if self.reader.short && cx.now.mono_ns >= self.reader.short_said_ns + SHORT_NS {
+            self.reader.short = false;
+            self.reader.short_said_ns = cx.now.mono_ns;
+            self.answer(FromIo::Short);
+        }
         let mut done = self.wake_waiters(cx.now.mono_ns);
         done += self.answers(cx);
         for _ in 0..self.reader.queued.len() {

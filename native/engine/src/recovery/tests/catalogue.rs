@@ -89,7 +89,7 @@ fn a_directory_that_tells_nothing_is_left_alone_and_what_may_be_its_is_kept() {
 }
 
 #[test]
-fn metadata_that_cannot_be_right_is_refused_with_the_name_of_the_file() {
+fn metadata_that_cannot_be_right_is_reported_and_a_strangers_or_newer_one_refused() {
     let path = "segments/t/metadata.json";
     for (bytes, what) in [
         (&b"{"[..], "no JSON"),
@@ -98,13 +98,21 @@ fn metadata_that_cannot_be_right_is_refused_with_the_name_of_the_file() {
         (br#"{"format":"1"}"#, "`format` is not 1"),
         (br#"{"format":1,"id":-1,"name":"t","created_at":0,"topic_epoch":1,"durability":"durable"}"#, "invalid value"),
         (br#"{"format":1,"id":1,"name":"t","created_at":0,"topic_epoch":1,"durability":"most"}"#, "unknown variant `most`"),
-        (br#"{"format":1,"id":1,"name":"u","created_at":0,"topic_epoch":1,"durability":"durable"}"#, "is called \"u\""),
     ] {
         let files = Files::new();
         files.put(path, bytes);
-        let said = refused(&files);
-        assert!(said.starts_with(path) && said.contains(what), "{said}");
+        // One topic's trouble keeps no other from being served.
+        let found = recover(&files, &options()).expect("the others are served");
+        assert!(found.topics.is_empty());
+        let said = &found.findings[0];
+        assert!(said.path == "segments/t" && said.detail.contains(what), "{said:?}");
     }
+    let files = Files::new();
+    files.put(
+        path,
+        br#"{"format":1,"id":1,"name":"u","created_at":0,"topic_epoch":1,"durability":"durable"}"#,
+    );
+    assert!(refused(&files).contains("is called \"u\""));
     let files = Files::new();
     files.put(path, br#"{"format":2,"whatever":[]}"#);
     let said = refused(&files);
