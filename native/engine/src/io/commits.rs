@@ -42,6 +42,8 @@ pub struct Commits {
     changed: bool,
     /// When expired ones were last removed to make room, seconds.
     swept_s: u64,
+    /// A checkpoint that failed is tried again then, monotonic ns.
+    retry_ns: u64,
 }
 
 impl Commits {
@@ -62,6 +64,7 @@ impl Commits {
             due: false,
             changed: false,
             swept_s: 0,
+            retry_ns: 0,
         }
     }
     /// Commits that no block has yet.
@@ -315,7 +318,8 @@ impl IoAgent {
 
     /// Sends the checkpoint that is due to the keeper.
     pub(super) fn checkpoint_due(&mut self, now_s: u64) {
-        if !self.commits.due || self.commits.in_block > 0 {
+        let early = self.now_mono_ns < self.commits.retry_ns;
+        if !self.commits.due || self.commits.in_block > 0 || early {
             return;
         }
         let Some(mut memory) = self.commits.memory.take() else {
@@ -344,8 +348,8 @@ impl IoAgent {
                     path: String::new(),
                     errno,
                 });
-                // With the next commit it is tried again.
-                self.commits.changed = true;
+                self.commits.due = true;
+                self.commits.retry_ns = self.now_mono_ns + super::reports::RETRY_NS;
             }
         }
     }

@@ -99,6 +99,7 @@ impl IoAgent {
             );
         }
         self.ready.add(held.slot.0);
+        self.unstall();
     }
 
     fn before(&self, slot: TopicSlot, slab: SlabId) -> Option<SlabId> {

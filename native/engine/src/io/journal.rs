@@ -49,6 +49,8 @@ pub struct Journal {
     /// Topics with entries in the block being written.
     members: Vec<TopicSlot>,
     pub chunk_asked: bool,
+    /// One that failed is asked for again then, monotonic ns.
+    pub chunk_retry_ns: u64,
     /// It is time to flush what was only written.
     pub flush_wanted: bool,
     /// The generation whose topics are being settled, so that its chunk becomes free.
@@ -78,6 +80,7 @@ impl Journal {
             flushed: sequence - 1,
             members: Vec::with_capacity(topics as usize),
             chunk_asked: false,
+            chunk_retry_ns: 0,
             flush_wanted: false,
             settling_below: 0,
         }
@@ -198,11 +201,7 @@ impl IoAgent {
 
     /// Makes sure that the current chunk has room for a block, or moves on to the next chunk.
     fn chunk_ready(&mut self) -> bool {
-        let chunks = &mut self.journal.chunks;
-        if chunks.count() < WANTED_CHUNKS && !self.journal.chunk_asked {
-            let (number, bytes) = (chunks.next_number(), self.config.chunk_bytes);
-            self.journal.chunk_asked = self.tell_keeper(Job::Chunk { number, bytes });
-        }
+        self.ask_chunk(WANTED_CHUNKS);
         let chunks = &mut self.journal.chunks;
         // A block of the largest regular size fits, or the chunk counts as full.
         if chunks.room() >= u64::from(self.journal.buffer_bytes) {
@@ -215,10 +214,7 @@ impl IoAgent {
             self.checkpoint_commits();
             return true;
         }
-        if chunks.count() < MAX_CHUNKS && !self.journal.chunk_asked {
-            let (number, bytes) = (chunks.next_number(), self.config.chunk_bytes);
-            self.journal.chunk_asked = self.tell_keeper(Job::Chunk { number, bytes });
-        }
+        self.ask_chunk(MAX_CHUNKS);
         self.journal.settling_below = self.journal.generation();
         self.checkpoint_commits();
         let oldest = self.journal.chunks.oldest_needed();
@@ -237,6 +233,16 @@ impl IoAgent {
             );
         }
         false
+    }
+
+    /// Asks for another chunk while there are fewer than `wanted`.
+    fn ask_chunk(&mut self, wanted: usize) {
+        let chunks = &self.journal.chunks;
+        let due = self.now_mono_ns >= self.journal.chunk_retry_ns && !self.journal.chunk_asked;
+        if chunks.count() < wanted && due {
+            let (number, bytes) = (chunks.next_number(), self.config.chunk_bytes);
+            self.journal.chunk_asked = self.tell_keeper(Job::Chunk { number, bytes });
+        }
     }
 
     fn compose(&mut self, block: &mut Block) {

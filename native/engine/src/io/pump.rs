@@ -196,6 +196,16 @@ impl IoAgent {
             to,
         }) {
             self.segments[at].extending = true;
+        } else {
+            let slot = self.segments[at].slot;
+            self.stalled.add(slot.0);
+        }
+    }
+
+    /// Room came up somewhere: topics that waited for it look again.
+    pub(super) fn unstall(&mut self) {
+        while let Some(waiting) = self.stalled.take() {
+            self.ready.add(waiting);
         }
     }
 
@@ -300,9 +310,7 @@ impl IoAgent {
             segment.accepted = segment.accepted.max(accepted.min(segment.submitted));
         }
         self.ready.add(slot.0);
-        while let Some(waiting) = self.stalled.take() {
-            self.ready.add(waiting);
-        }
+        self.unstall();
     }
 
     fn flush_due<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
@@ -370,9 +378,7 @@ impl IoAgent {
             segment.flushed = segment.flushed.max(covered);
         }
         self.ready.add(slot.0);
-        while let Some(waiting) = self.stalled.take() {
-            self.ready.add(waiting);
-        }
+        self.unstall();
     }
 
     fn seal_due(&mut self, slot: TopicSlot) {

@@ -7,9 +7,13 @@ use super::topic::{Phase, Settle};
 use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::keeper::{Kept, Report, SegmentRef};
+use crate::limits::BLOCK;
 use crate::node::LogEvent;
 use crate::storage::Handle;
 use crate::topics::TopicSlot;
+
+/// How long after a failure a background task is tried again.
+pub(super) const RETRY_NS: u64 = 1_000_000_000;
 
 impl IoAgent {
     /// Takes the keeper's reports. Returns how many there were.
@@ -34,6 +38,8 @@ impl IoAgent {
                     node.extending = false;
                     match result {
                         Ok(to) => node.allocated = node.allocated.max(to),
+                        // Reserved ahead of need: what is needed is asked for again.
+                        Err(_) if node.submitted + BLOCK < node.allocated => {}
                         Err(errno) => self.freeze(slot, errno, "reserving space for a segment"),
                     }
                     self.ready.add(slot.0);
@@ -52,6 +58,9 @@ impl IoAgent {
                 Report::Chunk { number, result } => self.chunk_made(cx, number, result),
                 Report::Commits { result, memory } => self.commits_saved(result, memory),
             }
+        }
+        if done > 0 {
+            self.unstall();
         }
         done
     }
@@ -197,6 +206,11 @@ impl IoAgent {
         result: Result<Handle, i32>,
     ) {
         self.journal.chunk_asked = false;
+        self.journal.chunk_retry_ns = if result.is_ok() {
+            0
+        } else {
+            self.now_mono_ns + RETRY_NS
+        };
         match result {
             Ok(handle) => {
                 let file = crate::ring::FileSlot(self.journal.chunks.count() as u32);
@@ -209,7 +223,6 @@ impl IoAgent {
             }
             // Without it the ring is smaller: writes wait more often.
             Err(errno) => {
-                self.journal.chunk_asked = errno == libc::ENOSPC;
                 self.log(LogEvent::Background {
                     what: "making a journal chunk",
                     path: String::new(),

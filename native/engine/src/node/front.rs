@@ -199,11 +199,12 @@ impl Front {
     }
 
     /// Tells the I/O agent to bring everything into the segments.
-    pub fn drain(&self, io: &WakeHandle) {
+    /// False: the queue is full, try again.
+    pub fn drain(&self, io: &WakeHandle) -> bool {
         let mut sending = lock(&self.sending);
-        if sending.commands.push(IoCommand::Drain).is_ok() {
-            let _ = sending.waker.notify(io);
-        }
+        let pushed = sending.commands.push(IoCommand::Drain).is_ok();
+        let _ = sending.waker.notify(io);
+        pushed
     }
 
     /// Wakes an agent that has nothing to take, but a flag to look at.

@@ -94,8 +94,8 @@ impl Node {
             self.wake.lower();
         }
         if self.is_waiting_for_network() && self.drain.is_finished() {
-            self.io_draining.store(true, Ordering::Release);
-            self.front.drain(&self.io_wake);
+            let told = self.front.drain(&self.io_wake);
+            self.io_draining.store(told, Ordering::Release);
         }
         true
     }

@@ -6,7 +6,7 @@ use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::io::agent::{IoAgent, IoRing};
 use crate::limits::RESPONSE_HEADROOM;
-use crate::messages::{FetchData, FetchRequest, FromIo, RequestId, ToIo};
+use crate::messages::{FetchData, FetchMode, FetchRequest, FromIo, RequestId, ToIo};
 use crate::topics::TopicSlot;
 
 /// How often the network agent is told that fetches wait for memory.
@@ -82,28 +82,28 @@ impl IoAgent {
         let enough = u64::from(fetch.min_bytes.min(fetch.max_bytes));
         let waits =
             fetch.deadline_ns > now_ns && fetch.offset <= end && end - fetch.offset < enough;
-        if waits && self.is_boundary(slot, fetch.offset) && self.wait(slot, fetch) {
+        if waits && !self.starts_inside(slot, &fetch) && self.wait(slot, fetch) {
             return;
         }
         self.fetch_now(fetch, now_ns);
     }
 
-    /// Whether an offset is known to be the start of a record, or the end. What is not known is fetched to find out.
-    fn is_boundary(&self, slot: TopicSlot, offset: u64) -> bool {
-        if offset == self.topics[slot.index()].readable.offset {
-            return true;
+    /// Whether a fetch is known to start inside a record. What is on disk is told when the wait is over.
+    fn starts_inside(&self, slot: TopicSlot, fetch: &FetchRequest) -> bool {
+        if fetch.mode == FetchMode::Batches {
+            return false;
         }
-        let Some(batch) = self.tail_at(slot, offset) else {
+        let Some(batch) = self.tail_at(slot, fetch.offset) else {
             return false;
         };
-        let at = (offset - batch.header.base_offset) as usize;
+        let at = (fetch.offset - batch.header.base_offset) as usize;
         let payload = batch.position + crate::format::batch::BATCH_HEADER as u64;
         let payload = self.slabs.bytes(
             batch.slab,
             payload,
             payload + u64::from(batch.header.payload_len),
         );
-        crate::lwp::tlv::records(payload)
+        !crate::lwp::tlv::records(payload)
             .take_while(|record| record.at <= at)
             .any(|record| record.at == at)
     }
