@@ -5,9 +5,9 @@
 use std::error::Error;
 
 use lnc_client::{
-    ClientConfig, ClientError, ConnectionPool, ConnectionPoolConfig, Consumer, ConsumerConfig, LanceClient, PollResult,
-    Producer, ProducerConfig, RecordIterator, RecordType, SeekPosition, StandaloneConfig, StandaloneConsumer,
-    encode_record,
+    ClientConfig, ClientError, ConnectionPool, ConnectionPoolConfig, Consumer, ConsumerConfig,
+    LanceClient, PollResult, Producer, ProducerConfig, RecordIterator, RecordType, SeekPosition,
+    StandaloneConfig, StandaloneConsumer, encode_record,
 };
 
 type Outcome = Result<String, Box<dyn Error>>;
@@ -56,7 +56,9 @@ impl Run {
         let config = ProducerConfig::new().with_linger_ms(600_000);
         let producer = Producer::connect(&self.address, config).await?;
         for record in &records {
-            producer.send_async(topic.id, &encode_record(RecordType::Data, record)).await?;
+            producer
+                .send_async(topic.id, &encode_record(RecordType::Data, record))
+                .await?;
         }
         producer.flush().await?;
         let metrics = producer.metrics();
@@ -128,7 +130,9 @@ impl Run {
         let kept = client.get_topic(first.id).await?;
         let retention = kept.retention.map(|r| (r.max_age_secs, r.max_bytes));
         let second_name = format!("{}-kept", self.topic);
-        let second = client.create_topic_with_retention(&second_name, 60, 1 << 20).await?;
+        let second = client
+            .create_topic_with_retention(&second_name, 60, 1 << 20)
+            .await?;
         let listed = client.list_topics().await?.len();
         client.delete_topic(second.id).await?;
         let left = client.list_topics().await?.len();
@@ -136,9 +140,13 @@ impl Run {
             Err(ClientError::ServerError(message)) => message.contains("19"),
             _ => false,
         };
-        let unknown = client.send_ingest_to_topic_sync(second.id, encode_record(RecordType::Data, b"x"), 1, None).await;
+        let unknown = client
+            .send_ingest_to_topic_sync(second.id, encode_record(RecordType::Data, b"x"), 1, None)
+            .await;
         let refused = matches!(unknown, Err(ClientError::ServerError(ref message)) if !message.contains("FORWARD_FAILED"));
-        let acked = client.send_ingest_to_topic_sync(first.id, encode_record(RecordType::Data, b"x"), 1, None).await?;
+        let acked = client
+            .send_ingest_to_topic_sync(first.id, encode_record(RecordType::Data, b"x"), 1, None)
+            .await?;
         let subscribed = client.subscribe(first.id, 0, 1 << 16, 77).await?;
         let committed = client.commit_offset(first.id, 77, 6).await?;
         client.unsubscribe(first.id, 77).await?;
@@ -156,7 +164,9 @@ impl Run {
             found.name,
             found.topic_epoch,
             found.retention.is_none(),
-            retention.map(|(age, bytes)| vec![age, bytes]).unwrap_or_default(),
+            retention
+                .map(|(age, bytes)| vec![age, bytes])
+                .unwrap_or_default(),
             listed,
             left,
             gone,
@@ -178,7 +188,12 @@ fn take(batch: PollResult, into: &mut Vec<Vec<u8>>) -> Result<(), Box<dyn Error>
         into.push(record?.payload.to_vec());
     }
     if into.len() - before != batch.record_count as usize {
-        return Err(format!("{} records came, the answer claims {}", into.len() - before, batch.record_count).into());
+        return Err(format!(
+            "{} records came, the answer claims {}",
+            into.len() - before,
+            batch.record_count
+        )
+        .into());
     }
     Ok(())
 }
@@ -189,7 +204,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [command, address, topic, records, seed] = arguments.as_slice() else {
         return Err("usage: COMMAND ADDRESS TOPIC RECORDS SEED".into());
     };
-    let run = Run { address: address.clone(), topic: topic.clone(), records: records.parse()?, seed: seed.parse()? };
+    let run = Run {
+        address: address.clone(),
+        topic: topic.clone(),
+        records: records.parse()?,
+        seed: seed.parse()?,
+    };
     let line = match command.as_str() {
         "roundtrip" => run.roundtrip().await?,
         "standalone" => run.standalone().await?,
