@@ -8,6 +8,7 @@ import {
   decodeError,
   decodeFetched,
   ErrorCode,
+  encodeFrame,
   Flag,
   fetchPayload,
   fetchWaitPayload,
