@@ -15,8 +15,8 @@ import { type LanceNode, type NodeOptions, startNode } from './node.js';
 import type { RawConnection } from './raw-connection.js';
 import { tempDir } from './temp.js';
 
-/** Small segments, so that a few MiB rotate several times. */
-export const SMALL_SEGMENTS = '[segment]\nmax_bytes = "1MiB"\n';
+/** The smallest segments and journal chunks, so that a few MiB rotate and recycle them several times. */
+export const SMALL_SEGMENTS = '[segment]\nmax_bytes = "1MiB"\n[journal]\nchunk_bytes = "4MiB"\n';
 
 /** Topics of a seeded directory: one with several sealed segments, two small ones. */
 export const SEEDED_TOPICS = ['rotated', 'small', 'bystander'] as const;

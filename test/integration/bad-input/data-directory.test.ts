@@ -103,11 +103,8 @@ describe('on a file system of its own', () => {
   });
 
   const CONFIGS: ReadonlyArray<readonly [string, string]> = [
-    [
-      'up to limits.min_free_disk',
-      `${SMALL_SEGMENTS}[journal]\nchunk_bytes = "4MiB"\n[limits]\nmin_free_disk = "8MiB"\n`,
-    ],
-    ['to the last byte', `${SMALL_SEGMENTS}[journal]\nchunk_bytes = "4MiB"\n[limits]\nmin_free_disk = 0\n`],
+    ['up to limits.min_free_disk', `${SMALL_SEGMENTS}[limits]\nmin_free_disk = "8MiB"\n`],
+    ['to the last byte', `${SMALL_SEGMENTS}[limits]\nmin_free_disk = 0\n`],
   ];
   it.each(CONFIGS)(
     'a disk that fills %s refuses writes with 0x61, serves reads, and loses nothing acknowledged',
