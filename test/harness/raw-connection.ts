@@ -210,6 +210,8 @@ export class RawConnection {
   /** The first frame (in the inbox or to come) that `wants` accepts; the others stay in the inbox. */
   take(wants: (frame: Frame) => boolean, what: string, patienceMs = PATIENCE_MS): Promise<Frame> {
     const at = this.inbox.findIndex(wants);
+    // `shift` is cheap where `splice` moves the whole inbox.
+    if (at === 0) return Promise.resolve(this.inbox.shift() as Frame);
     if (at >= 0) return Promise.resolve(this.inbox.splice(at, 1)[0] as Frame);
     if (this.broken) return Promise.reject(this.broken);
     if (this.endReason)
