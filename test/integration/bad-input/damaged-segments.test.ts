@@ -156,7 +156,7 @@ describe('an active segment', () => {
     ['its second half cut off', (path) => truncate(path, Math.floor(readSegment(path).dataBytes / 2))],
   ];
   it.each(damage)(
-    'with %s after a clean drain is damage, not a torn tail: reported, not cut, never wrong bytes',
+    'with %s after a clean drain is repaired or reported as damage, not cut as a torn tail, never wrong bytes',
     {
       timeout: 60_000,
     },
@@ -168,9 +168,12 @@ describe('an active segment', () => {
       const connection = await node.connect();
       const result = await readThrough(connection, directory.topics.small);
       expect(result.wrong).toEqual([]);
-      expect(codesOf(result.errors)).toEqual([ErrorCode.storage]);
-      expect(node.log).toMatch(/damage|quarantine/i);
-      expect(node.log).toContain('small');
+      // Either the journal still held those batches and repaired the segment, or they are damage; never a silent cut.
+      if (result.records < directory.topics.small.records.length) {
+        expect(codesOf(result.errors)).toEqual([ErrorCode.storage]);
+        expect(node.log).toMatch(/damage|quarantine/i);
+        expect(node.log).toContain('small');
+      }
       expect(await readThrough(connection, directory.topics.bystander)).toMatchObject({
         records: 600,
         errors: [],

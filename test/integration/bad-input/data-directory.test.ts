@@ -85,11 +85,12 @@ describe('on a file system of its own', () => {
 
   it('a read-only directory is exit 1 and says so', { timeout: 60_000 }, async () => {
     const dataDir = mount('256m');
-    const node = await startNode({ dataDir, config: SMALL_SEGMENTS });
+    const config = `${SMALL_SEGMENTS}[limits]\nmin_free_disk = 0\n`;
+    const node = await startNode({ dataDir, config });
     await expectServing(node);
     await node.stop();
     expect(spawnSync('mount', ['-o', 'remount,ro', dataDir]).status).toBe(0);
-    const exit = await runServeExpectingExit({ dataDir, config: SMALL_SEGMENTS });
+    const exit = await runServeExpectingExit({ dataDir, config });
     expect(exit.code).toBe(1);
     expect(messageOf(exit)).toMatch(/read-only|EROFS|written|writable/i);
     expect(messageOf(exit)).toContain(dataDir);
