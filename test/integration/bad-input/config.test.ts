@@ -7,7 +7,7 @@ import { type Exit, runLance, runServeExpectingExit } from '../../harness/node.j
 import { tempDir } from '../../harness/temp.js';
 
 /** The one line of JSON that a failed command leaves on stdout under `--json`. */
-function errorOf(exit: Exit): { code: string; message: string; hint: string } {
+function errorOf(exit: Exit): { code: string; message: string; hint?: string } {
   const lines = exit.stdout.trim().split('\n');
   expect(lines, `stdout: ${exit.stdout}\nstderr: ${exit.stderr}`).toHaveLength(1);
   const { error } = JSON.parse(lines[0] as string) as {
@@ -57,6 +57,7 @@ describe('lance serve -c FILE', () => {
     // Not through startNode: flags would win over the addresses of the file.
     const exit = await runLance(['serve', '--json', '-c', file, '--data-dir', dataDir]);
     const error = errorOf(exit);
+    expect(error.hint).toMatch(/\S/);
     expect(`${error.message}\n${error.hint}`).toMatch(says);
     expect(exit.code).toBe(2);
     expect(readdirSync(join(dataDir, '..'))).toEqual([]);
@@ -90,6 +91,12 @@ describe('flags and variables', () => {
     const error = errorOf(exit);
     expect(`${error.message} ${error.hint}`).toContain('LANCE_SEGMENT_MAX_BYTES');
     expect(exit.code).toBe(2);
+  });
+
+  it('say what to do next', async () => {
+    for (const options of [{ bind: 'nonsense' }, { env: { LANCE_SEGMENT_MAX_BYTES: 'many' } }]) {
+      expect(errorOf(await runServeExpectingExit(options)).hint).toMatch(/\S/);
+    }
   });
 
   it('exit with 2 for an unknown flag', async () => {
