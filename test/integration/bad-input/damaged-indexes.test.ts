@@ -15,7 +15,7 @@ import {
 } from '../../harness/seeded-directory.js';
 import { readSegment } from '../../harness/segment-file.js';
 import { sizeOf, truncate, zero } from '../../harness/spoil.js';
-import { type StoredRecord, segmentPaths, verifiedTopic } from '../../harness/topic-files.js';
+import { readTopicFiles, type StoredRecord, segmentPaths, verifiedTopic } from '../../harness/topic-files.js';
 
 const ENTRY = 24;
 let drained: SeededDirectory;
