@@ -1,11 +1,16 @@
 //! A whole node: agents, queues, memory and threads, put together.
 
+mod agents;
 mod api;
+mod data_dir;
 mod front;
 mod helper;
+mod memory;
 mod start;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod wiring;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
