@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::agent::IoAgent;
-use super::journal::Block;
+use super::compose::Block;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::journal::Entry;
 use crate::keeper::Job;

@@ -7,6 +7,7 @@ mod acks;
 mod agent;
 mod chunks;
 mod commits;
+mod compose;
 mod control;
 mod counters;
 mod device;

@@ -5,7 +5,9 @@
 
 mod files;
 mod find;
+mod indexes;
 mod jobs;
+mod sealed;
 mod spare;
 
 pub use files::{Catalogue, TopicFiles};

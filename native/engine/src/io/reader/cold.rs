@@ -1,11 +1,10 @@
 //! Older data comes from segments, through the ring; it is verified once, when it enters memory.
 
 use super::copy::Copied;
+use super::judge::AtCursor;
 use super::{Buffer, ColdRead, Cursor, Stage, CURSORS};
 use crate::agent::Cx;
-use crate::checksum::checksum;
 use crate::error::{ErrorCode, Reason, Refusal};
-use crate::format::batch::{BatchHeader, BATCH_HEADER};
 use crate::io::agent::{IoAgent, IoRing, Kind};
 use crate::keeper::{Answer, Found, Question};
 use crate::limits::{BLOCK, RESPONSE_HEADROOM};
@@ -13,17 +12,6 @@ use crate::messages::FetchRequest;
 use crate::node::LogEvent;
 use crate::ring::Completion;
 use crate::topics::TopicSlot;
-
-/// What stands at a cursor.
-enum AtCursor {
-    /// A whole batch, verified.
-    Batch(BatchHeader),
-    /// More must be read for it: bytes from the cursor on.
-    Missing(u64),
-    /// The segment ends here.
-    End,
-    Damaged,
-}
 
 impl IoAgent {
     pub(super) fn fetch_cold(&mut self, slot: TopicSlot, fetch: FetchRequest, now_ns: u64) {
@@ -278,78 +266,6 @@ impl IoAgent {
         }
     }
 
-    /// Judges what the buffer has at the cursor.
-    fn at_cursor(&self, cursor: &mut Cursor, topic: u32) -> AtCursor {
-        let Some(buffer) = cursor.buffer.as_mut() else {
-            return AtCursor::Missing(BATCH_HEADER as u64);
-        };
-        if cursor.base_offset >= buffer.below {
-            // Read when these bytes were not written yet: they say nothing.
-            return AtCursor::Missing(BATCH_HEADER as u64);
-        }
-        let end = buffer.base + u64::from(buffer.len);
-        if cursor.position < buffer.base || cursor.position >= end {
-            // A fresh read that has nothing at the cursor ended before it: the file does.
-            let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
-            return if fresh {
-                AtCursor::End
-            } else {
-                AtCursor::Missing(BATCH_HEADER as u64)
-            };
-        }
-        // A read that gave less than it asked for met the end of the file.
-        let whole_file = buffer.len < buffer.asked;
-        let bytes = {
-            let at = (cursor.position - buffer.base) as usize;
-            // SAFETY: inside what was read into a slab of this agent.
-            unsafe {
-                std::slice::from_raw_parts(
-                    self.table.at(buffer.slab).add(at),
-                    (end - cursor.position) as usize,
-                )
-            }
-        };
-        let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
-        let Some(header) = bytes.first_chunk::<BATCH_HEADER>() else {
-            if !fresh {
-                return AtCursor::Missing(BATCH_HEADER as u64);
-            }
-            return if bytes.iter().all(|&byte| byte == 0) {
-                AtCursor::End
-            } else {
-                AtCursor::Damaged
-            };
-        };
-        let header = match BatchHeader::decode(header) {
-            Ok((header, _)) => header,
-            Err(crate::format::batch::HeaderProblem::Fill) => return AtCursor::End,
-            Err(_) => return AtCursor::Damaged,
-        };
-        if header.topic != topic || header.base_offset != cursor.base_offset {
-            return AtCursor::Damaged;
-        }
-        let len = header.batch_len();
-        if header.next_offset() > buffer.below {
-            return AtCursor::Missing(len);
-        }
-        if (bytes.len() as u64) < len {
-            let cut = fresh && whole_file;
-            return if cut {
-                AtCursor::Damaged
-            } else {
-                AtCursor::Missing(len)
-            };
-        }
-        if cursor.position >= buffer.verified {
-            let payload = &bytes[BATCH_HEADER..len as usize];
-            if checksum(header.payload_kind, payload) != header.payload_checksum {
-                return AtCursor::Damaged;
-            }
-            buffer.verified = cursor.position + len;
-        }
-        AtCursor::Batch(header)
-    }
-
     /// Reads so that `bytes` from the cursor on are in its buffer.
     fn read_on<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, bytes: u64) {
         let mut cursor = self.reader.cold[index]
@@ -402,25 +318,6 @@ impl IoAgent {
             cx.ring
                 .read(cursor.file, base, self.table.at(slab), len, token)
         };
-    }
-
-    /// A slab to read into: a free one, or that of the place used longest ago.
-    fn take_read_slab(&mut self, bytes: u32) -> Option<crate::memory::SlabId> {
-        loop {
-            if let Some(slab) = self.reader.reads.take(bytes) {
-                return Some(slab);
-            }
-            let with_buffer = self
-                .reader
-                .cursors
-                .iter_mut()
-                .filter(|cursor| cursor.buffer.is_some());
-            let buffer = with_buffer
-                .min_by_key(|cursor| cursor.used_ns)?
-                .buffer
-                .take()?;
-            self.reader.reads.put(&self.table, buffer.slab);
-        }
     }
 
     fn next_segment<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
@@ -478,48 +375,6 @@ impl IoAgent {
             self.close_oldest(cx);
         }
         self.reader.cursors.push(cursor);
-    }
-
-    fn close_oldest<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {
-        let oldest = self
-            .reader
-            .cursors
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, cursor)| cursor.used_ns)
-            .map(|(i, _)| i);
-        if let Some(at) = oldest {
-            let cursor = self.reader.cursors.swap_remove(at);
-            self.close_cursor(cx, cursor);
-        }
-    }
-
-    fn close_cursor<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, cursor: Cursor) {
-        if let Some(buffer) = cursor.buffer {
-            self.reader.reads.put(&self.table, buffer.slab);
-        }
-        cx.ring.uninstall(cursor.file);
-        self.reader.free_files.push(cursor.file);
-        self.ask_finder(Question::Close {
-            file: cursor.handle,
-        });
-    }
-
-    /// Forgets the places of a topic that goes.
-    pub(in crate::io) fn close_cursors<R: IoRing + ?Sized>(
-        &mut self,
-        cx: &mut Cx<'_, R>,
-        slot: TopicSlot,
-    ) {
-        while let Some(at) = self
-            .reader
-            .cursors
-            .iter()
-            .position(|cursor| cursor.slot == slot)
-        {
-            let cursor = self.reader.cursors.swap_remove(at);
-            self.close_cursor(cx, cursor);
-        }
     }
 
     fn read_refusal(&self, index: usize, reason: Reason) -> Refusal {

@@ -2,6 +2,8 @@
 
 mod cold;
 mod copy;
+mod cursors;
+mod judge;
 mod locate;
 mod requests;
 mod tail;

@@ -1,0 +1,166 @@
+//! How segments end: sealed under their final names, and removed by retention or with their topic.
+
+use std::io;
+
+use super::jobs::Keeper;
+use super::Kept;
+use crate::format::names::{SegmentName, SEGMENTS_DIR, TEMPORARY};
+use crate::recovery::rebuild_index;
+use crate::storage::Handle;
+use crate::topics::TopicSlot;
+
+impl Keeper {
+    pub(super) fn seal(
+        &mut self,
+        slot: TopicSlot,
+        name: &SegmentName,
+        end_ns: u64,
+        end: u64,
+        file: Option<Handle>,
+        whole_index: bool,
+    ) -> io::Result<()> {
+        let storage = self.storage.clone();
+        let file = match file {
+            Some(file) => file,
+            None => self.open(&self.path(slot, name, "lnc")?)?.0,
+        };
+        let cut = storage
+            .truncate(file, end)
+            .and_then(|()| storage.flush(file));
+        storage.close(file);
+        cut?;
+        let (dir, topic) = (self.dir(slot)?, self.topic(slot)?);
+        let key = (slot, name.base_offset);
+        let torn = self
+            .torn
+            .iter()
+            .position(|other| *other == key)
+            .map(|at| self.torn.swap_remove(at));
+        if let Some(index) = self.indexes.get(&key) {
+            storage.flush(index.idx)?;
+            storage.flush(index.pos)?;
+        }
+        let written = self.close_index(key).is_some();
+        let there = written || storage.exists(&name.path(&topic, "idx"))?;
+        if !whole_index || torn.is_some() || !there {
+            rebuild_index(&*storage, &topic, name, self.index_every_bytes)
+                .map_err(|error| io::Error::from_raw_os_error(error.errno()))?;
+        }
+        let sealed = SegmentName {
+            end_ns: Some(end_ns),
+            ..*name
+        };
+        // The segment last: while it has its old name, recovery makes up for whatever is missing.
+        for extension in ["idx", "pos"] {
+            storage.rename(
+                &name.path(&topic, extension),
+                &sealed.path(&topic, extension),
+            )?;
+        }
+        // Under the catalogue's lock: the finder never has a name that the file has no more.
+        let renamed = self.catalogue.with(slot, |files| {
+            storage.rename(&name.path(&topic, "lnc"), &sealed.path(&topic, "lnc"))?;
+            files
+                .active
+                .retain(|other| other.base_offset != name.base_offset);
+            files.sealed.push((sealed, end));
+            Ok::<(), io::Error>(())
+        });
+        renamed.unwrap_or(Ok(()))?;
+        storage.flush_dir(&dir)
+    }
+
+    pub(super) fn retain(
+        &mut self,
+        slot: TopicSlot,
+        below_offset: u64,
+        end: u64,
+    ) -> io::Result<Kept> {
+        let topic = self.topic(slot)?;
+        let dir = self.dir(slot)?;
+        let doomed: Vec<(SegmentName, u64)> = self
+            .catalogue
+            .with(slot, |files| {
+                let bases: Vec<u64> = files
+                    .all()
+                    .map(|name| name.base_offset)
+                    .skip(1)
+                    .chain([end])
+                    .collect();
+                let doomed = bases
+                    .iter()
+                    .zip(&files.sealed)
+                    .take_while(|(next, _)| **next <= below_offset)
+                    .count();
+                // Out of the catalogue first: nobody looks for a file that is about to go.
+                files.sealed.drain(..doomed).collect()
+            })
+            .unwrap_or_default();
+        let mut kept = Kept {
+            first: None,
+            bytes: 0,
+            segments: 0,
+            removed_segments: 0,
+            removed_bytes: 0,
+        };
+        for (i, (name, len)) in doomed.iter().enumerate() {
+            // Oldest first, so that a crash in between leaves no gap.
+            if let Err(error) = self.unlink(name, &topic) {
+                self.catalogue.with(slot, |files| {
+                    files.sealed.splice(..0, doomed[i..].to_vec()).count()
+                });
+                return Err(error);
+            }
+            kept.removed_segments += 1;
+            kept.removed_bytes += len;
+        }
+        if !doomed.is_empty() {
+            self.storage.flush_dir(&dir)?;
+        }
+        self.catalogue.with(slot, |files| {
+            kept.first = files
+                .sealed
+                .first()
+                .map(|(name, _)| (name.base_offset, name.base_record));
+            kept.bytes = files.sealed.iter().map(|(_, len)| len).sum();
+            kept.segments = files.sealed.len() as u32;
+        });
+        Ok(kept)
+    }
+
+    fn unlink(&self, name: &SegmentName, topic: &str) -> io::Result<()> {
+        for extension in ["lnc", "idx", "pos"] {
+            match self.storage.unlink(&name.path(topic, extension)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_topic(&mut self, slot: TopicSlot) -> io::Result<()> {
+        let Some(files) = self.catalogue.remove(slot) else {
+            return Ok(());
+        };
+        let open: Vec<_> = self
+            .indexes
+            .keys()
+            .copied()
+            .filter(|(other, _)| *other == slot)
+            .collect();
+        for key in open {
+            self.close_index(key);
+        }
+        self.torn.retain(|(other, _)| *other != slot);
+        let dir = format!("{SEGMENTS_DIR}/{}", files.name);
+        let doomed = format!("{dir}{TEMPORARY}{}", files.id);
+        self.storage.rename(&dir, &doomed)?;
+        self.storage.flush_dir(SEGMENTS_DIR)?;
+        // From here on it is gone; what is left over, recovery removes.
+        for name in self.storage.list(&doomed).unwrap_or_default() {
+            let _ = self.storage.unlink(&format!("{doomed}/{name}"));
+        }
+        let _ = self.storage.remove_dir(&doomed);
+        Ok(())
+    }
+}
