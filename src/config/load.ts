@@ -62,6 +62,9 @@ export class ConfigError extends LanceError {
   }
 }
 
+/** What to do about a flag or variable that cannot be read. */
+const SPELLING = 'Correct it there; `lance config show` prints every key with the value in force and where it came from.';
+
 /** The configuration in force. Throws ConfigError when anything in it is wrong. */
 export function loadConfig(sources: Sources = {}): Examined {
   const examined = examineConfig(sources);
@@ -299,7 +302,7 @@ function check(
       key,
       line: origin.kind === 'file' ? origin.line : undefined,
       message: `${key} must be ${field.expects}${detail && detail !== 'Invalid input' ? `, and ${detail}` : `, not ${nameValue(raw, field)}`} (${describeOrigin(origin)}).`,
-      hint: origin.kind === 'file' ? `Write for instance \`${example}\`.` : undefined,
+      hint: origin.kind === 'file' ? `Write for instance \`${example}\`.` : SPELLING,
     },
   };
 }

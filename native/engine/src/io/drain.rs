@@ -89,7 +89,6 @@ impl IoAgent {
                 }
                 IoCommand::Drain => {
                     self.draining = true;
-                    self.checkpoint_commits();
                 }
             }
         }
