@@ -63,7 +63,8 @@ export class ConfigError extends LanceError {
 }
 
 /** What to do about a flag or variable that cannot be read. */
-const SPELLING = 'Correct it there; `lance config show` prints every key with the value in force and where it came from.';
+const SPELLING =
+  'Correct it there; `lance config show` prints every key with the value in force and where it came from.';
 
 /** The configuration in force. Throws ConfigError when anything in it is wrong. */
 export function loadConfig(sources: Sources = {}): Examined {
