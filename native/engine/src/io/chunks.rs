@@ -105,6 +105,19 @@ impl Chunks {
         self.position += len;
         at
     }
+    /// Whether a chunk is free that no block on stable storage calls free yet: `stated` is the oldest needed generation
+    /// as such a block states it. Writing over it then, a power cut could leave blocks that seem to miss it.
+    #[must_use]
+    pub fn is_free_unsaid(&self, stated: u64) -> bool {
+        let oldest = self.oldest_needed();
+        let others = || {
+            (0..self.all.len())
+                .filter(|&i| i != self.current)
+                .map(|i| self.all[i].generation)
+        };
+        others().any(|generation| generation < oldest)
+            && !others().any(|generation| generation < stated.min(oldest))
+    }
     /// Moves on to a free chunk. False: none is free, nothing changed.
     pub fn advance(&mut self) -> bool {
         // A topic is counted at its oldest generation alone, and may have entries in every later one.

@@ -46,6 +46,9 @@ pub struct Journal {
     /// Last block that was accepted, and last that is on stable storage.
     accepted: u64,
     flushed: u64,
+    /// The oldest needed generation as the last block states it, and as the last one on stable storage does.
+    stating: u64,
+    stated: u64,
     /// Topics with entries in the block being written.
     pub(super) members: Vec<TopicSlot>,
     pub chunk_asked: bool,
@@ -76,6 +79,8 @@ impl Journal {
             next_sequence: sequence,
             first_sequence: sequence,
             previous: 0,
+            stating: 1,
+            stated: 1,
             accepted: sequence - 1,
             flushed: sequence - 1,
             members: Vec::with_capacity(topics as usize),
@@ -139,9 +144,12 @@ impl IoAgent {
             u64::from(self.journal.buffer_bytes).min(self.journal.chunks.room()) as usize;
         let mut block = Block::new(self.table.at(self.journal.buffer), capacity);
         self.compose(&mut block);
-        if block.entries == 0 {
+        // In a full chunk the block is there to say which chunk is free: empty, if nothing fits.
+        let full = self.journal.chunks.room() < u64::from(self.journal.buffer_bytes);
+        if block.entries == 0 && !full {
             return false;
         }
+        block.durable |= full;
         self.submit(cx, block);
         true
     }
@@ -152,6 +160,9 @@ impl IoAgent {
         let chunks = &mut self.journal.chunks;
         // A block of the largest regular size fits, or the chunk counts as full.
         if chunks.room() >= u64::from(self.journal.buffer_bytes) {
+            return true;
+        }
+        if chunks.is_free_unsaid(self.journal.stated) && chunks.room() >= BLOCK {
             return true;
         }
         if chunks.advance() {
@@ -194,13 +205,14 @@ impl IoAgent {
 
     fn submit<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, block: Block) {
         let journal = &mut self.journal;
+        journal.stating = journal.chunks.oldest_needed();
         let header = BlockHeader {
             generation: journal.chunks.generation(),
             sequence: journal.next_sequence,
             previous: journal.previous,
             length: (block.used - BLOCK_HEADER) as u32,
             entries: block.entries,
-            oldest_generation: journal.chunks.oldest_needed(),
+            oldest_generation: journal.stating,
             durable_sequence: journal.flushed,
             first_sequence: journal.first_sequence,
         };
@@ -304,6 +316,7 @@ impl IoAgent {
         if dsync {
             self.counters.durable_writes.inc();
             self.journal.flushed = self.journal.accepted;
+            self.journal.stated = self.journal.stating;
         } else if durable {
             // The topics in it that ask for less need not wait for the flush.
             self.accept_members();
@@ -341,6 +354,7 @@ impl IoAgent {
             return;
         }
         self.journal.flushed = self.journal.accepted;
+        self.journal.stated = self.journal.stating;
         self.journal.state = State::Idle;
         self.release_members();
         let unflushed = self.unflushed.len();
