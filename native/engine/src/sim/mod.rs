@@ -5,6 +5,8 @@
 //! run of a workload yields every crash point, and each point as many outcomes as one cares to look at.
 
 mod clock;
+#[cfg(test)]
+mod crash;
 mod disk;
 mod faults;
 mod file;

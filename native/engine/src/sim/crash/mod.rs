@@ -1,0 +1,15 @@
+//! The crash property: whatever I/O the power goes at, what a node promised is there afterwards.
+//!
+//! A whole node without sockets runs random workloads on the simulated disk. The image of every I/O is crashed,
+//! recovered and compared with the promises of that moment; some are gone on with, killed instead, or crashed again
+//! while they recover.
+
+mod answers;
+mod frames;
+mod lives;
+mod model;
+mod node;
+mod run;
+#[cfg(test)]
+mod tests;
+mod verify;
