@@ -17,7 +17,7 @@ use crate::counters::CountersFile;
 use crate::error::Refusal;
 use crate::handoff::{FromDisk, Shared, ToDisk};
 use crate::keeper::{Answer, Job, Question, Report};
-use crate::limits::Limits;
+use crate::limits::{Limits, BLOCK};
 use crate::list::{Arena, SlotQueue};
 use crate::memory::{Pool, SlabId, SlabTable};
 use crate::messages::{FromIo, RequestId, ToIo};
@@ -179,7 +179,9 @@ impl IoAgent {
             .map(|(i, &(n, handle))| (n, handle, FileSlot(i as u32)))
             .collect();
         let chunks = super::chunks::Chunks::new(&files, config.chunk_bytes, config.generation);
-        let buffer_bytes = u64::from(table.bytes(buffer)).min(config.chunk_bytes) as u32;
+        // Several blocks fit into a chunk, however small that is.
+        let most = (config.chunk_bytes / 4).max(BLOCK) / BLOCK * BLOCK;
+        let buffer_bytes = u64::from(table.bytes(buffer)).min(most) as u32;
         let mut scratch = Vec::with_capacity(SCRATCH);
         while let Some(block) = journal
             .take_exact(crate::limits::BLOCK as u32)

@@ -165,6 +165,12 @@ impl Chunks {
             }
         }
     }
+    /// Whether a chunk other than the current one holds committed offsets that no checkpoint has.
+    #[must_use]
+    pub fn has_old_commits(&self) -> bool {
+        let old = |chunk: &&Chunk| chunk.generation < self.generation;
+        self.all.iter().filter(old).any(|chunk| chunk.commits)
+    }
     /// The current chunk holds committed offsets now.
     pub fn hold_commits(&mut self) {
         self.all[self.current].commits = true;

@@ -102,6 +102,20 @@ impl IoAgent {
         block.durable |= self.journal.members.is_empty();
     }
 
+    /// Puts in nothing but the tails that topics need before they can settle.
+    pub(super) fn compose_tails(&mut self, block: &mut Block) {
+        for _ in 0..self.dirty.len() {
+            let Some(slot) = self.dirty.take() else { break };
+            self.dirty.add(slot);
+            let slot = TopicSlot(slot);
+            let topic = &self.topics[slot.index()];
+            let wanted = self.live[slot.index()] && topic.phase == Phase::Live;
+            if wanted && topic.needs_tail && !topic.tail_pending {
+                self.compose_settled_tail(block, slot);
+            }
+        }
+    }
+
     /// Puts what the journal should have of a topic into the block. False: not all of it fits.
     fn compose_topic(&mut self, block: &mut Block, slot: TopicSlot) -> bool {
         let topic = self.topics[slot.index()];

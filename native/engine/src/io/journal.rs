@@ -110,6 +110,12 @@ impl Journal {
     pub fn is_at_rest(&self) -> bool {
         matches!(self.state, State::Idle | State::Failed)
     }
+    /// Whether the current chunk takes no further block, but tails: what is left of it is kept for them.
+    #[must_use]
+    pub fn is_chunk_full(&self) -> bool {
+        let buffer = u64::from(self.buffer_bytes);
+        self.chunks.room() < buffer + (buffer / 4).next_multiple_of(BLOCK)
+    }
     /// Whether blocks were written that no flush covers.
     #[must_use]
     pub fn has_unflushed(&self) -> bool {
@@ -131,21 +137,32 @@ impl IoAgent {
         if self.dirty.is_empty() && self.commits.pending() == 0 && !watermarks {
             return false;
         }
-        let full = self.journal.chunks.room() < u64::from(self.journal.buffer_bytes);
+        let full = self.journal.is_chunk_full();
         if full && self.journal.has_unflushed() {
             // A flush covers one file: the old chunk's blocks must not be left to the next one's.
             self.flush_journal(cx);
             return true;
         }
-        if !self.chunk_ready() {
+        let ready = self.chunk_ready();
+        if !self.journal.is_idle() {
             return false;
         }
         let capacity =
             u64::from(self.journal.buffer_bytes).min(self.journal.chunks.room()) as usize;
         let mut block = Block::new(self.table.at(self.journal.buffer), capacity);
+        if !ready {
+            // No chunk is free before topics settle, and some settle only after a tail of theirs is journaled: the rest of
+            // the full chunk is kept for those.
+            self.compose_tails(&mut block);
+            if block.entries == 0 {
+                return false;
+            }
+            self.submit(cx, block);
+            return true;
+        }
         self.compose(&mut block);
         // In a full chunk the block is there to say which chunk is free: empty, if nothing fits.
-        let full = self.journal.chunks.room() < u64::from(self.journal.buffer_bytes);
+        let full = self.journal.is_chunk_full();
         if block.entries == 0 && !full {
             return false;
         }
@@ -157,11 +174,11 @@ impl IoAgent {
     /// Makes sure that the current chunk has room for a block, or moves on to the next chunk.
     fn chunk_ready(&mut self) -> bool {
         self.ask_chunk(WANTED_CHUNKS);
-        let chunks = &mut self.journal.chunks;
         // A block of the largest regular size fits, or the chunk counts as full.
-        if chunks.room() >= u64::from(self.journal.buffer_bytes) {
+        if !self.journal.is_chunk_full() {
             return true;
         }
+        let chunks = &mut self.journal.chunks;
         if chunks.is_free_unsaid(self.journal.stated) && chunks.room() >= BLOCK {
             return true;
         }
@@ -169,12 +186,16 @@ impl IoAgent {
             self.counters.journal_chunk.set(chunks.current().number);
             // What the oldest chunk but one holds has a whole chunk's time to get into the segments.
             self.journal.settling_below = chunks.generation().saturating_sub(1);
-            self.checkpoint_commits();
+            if self.journal.chunks.has_old_commits() {
+                self.checkpoint_commits();
+            }
             return true;
         }
         self.ask_chunk(MAX_CHUNKS);
         self.journal.settling_below = self.journal.generation();
-        self.checkpoint_commits();
+        if self.journal.chunks.has_old_commits() {
+            self.checkpoint_commits();
+        }
         let oldest = self.journal.chunks.oldest_needed();
         let stuck = self.journal.chunks.count() == MAX_CHUNKS
             && self.settling == 0
