@@ -44,11 +44,9 @@ pub fn run(mut arguments: Arguments) -> Result<Value, LoadError> {
     let clock = Clock::start();
     let mut number = 0_u64;
     loop {
-        let due = if rate == 0 {
-            clock.now()
-        } else {
-            number * SECOND / rate
-        };
+        let due = (number * SECOND)
+            .checked_div(rate)
+            .unwrap_or_else(|| clock.now());
         if due >= until {
             break;
         }
