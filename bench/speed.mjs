@@ -176,7 +176,7 @@ try {
   };
   const file =
     flags.out ?? join(root, 'bench', 'results', `speed-${report.at.slice(0, 16).replace(/:/g, '')}.json`);
-  writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
   for (const [name, { value, goal, met }] of Object.entries(report.figures)) {
     const shown = typeof value === 'number' ? value.toFixed(3) : value;
     console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${shown} (${goal})`);
