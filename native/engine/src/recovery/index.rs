@@ -92,7 +92,8 @@ pub(super) fn agreement(
     // An index that does not begin at the beginning cannot be searched.
     if found.entries > 0 {
         let first = said(&idx, &pos, 0, segment, owner)?;
-        if !matches!(first, Said::True(entry) if entry.position == 0) {
+        let whole = ascends(&idx, &pos, found.entries)?;
+        if !whole || !matches!(first, Said::True(entry) if entry.position == 0) {
             found = Agreement {
                 total,
                 lies: true,
@@ -101,6 +102,26 @@ pub(super) fn agreement(
         }
     }
     Ok(found)
+}
+
+/// Whether the halves of the first `entries` agree and their positions ascend: unflushed pages survive a power cut in any
+/// combination, so the last entry says nothing about those before it.
+fn ascends(idx: &File, pos: &File, entries: u64) -> Result<bool, RecoveryError> {
+    let bytes = entries as usize * ENTRY;
+    let (mut keys, mut places) = (vec![0; bytes], vec![0; bytes]);
+    idx.read_at(&mut keys, 0)?;
+    pos.read_at(&mut places, 0)?;
+    let (keys, _) = keys.as_chunks::<ENTRY>();
+    let (places, _) = places.as_chunks::<ENTRY>();
+    let mut last = None;
+    for (key, place) in keys.iter().zip(places) {
+        let position = IndexEntry::decode(key, place).map(|entry| entry.position);
+        if position.is_none() || (last.is_some() && position <= last) {
+            return Ok(false);
+        }
+        last = position;
+    }
+    Ok(true)
 }
 
 fn said(
