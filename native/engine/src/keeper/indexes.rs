@@ -66,7 +66,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn open_index(
+    pub(super) fn open_index(
         &self,
         slot: TopicSlot,
         name: &SegmentName,

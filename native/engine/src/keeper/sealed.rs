@@ -36,15 +36,20 @@ impl Keeper {
             .iter()
             .position(|other| *other == key)
             .map(|at| self.torn.swap_remove(at));
-        if let Some(index) = self.indexes.get(&key) {
-            storage.flush(index.idx)?;
-            storage.flush(index.pos)?;
-        }
-        let written = self.close_index(key).is_some();
-        let there = written || storage.exists(&name.path(&topic, "idx"))?;
+        self.close_index(key);
+        let there = storage.exists(&name.path(&topic, "idx"))?
+            && storage.exists(&name.path(&topic, "pos"))?;
         if !whole_index || torn.is_some() || !there {
             rebuild_index(&*storage, &topic, name, self.index_every_bytes)
                 .map_err(|error| io::Error::from_raw_os_error(error.errno()))?;
+        } else {
+            // Flushed here whoever wrote them and whenever: a sealed segment's index is never looked at again at start-up.
+            for extension in ["idx", "pos"] {
+                let index = self.open_index(slot, name, extension)?;
+                let flushed = storage.flush(index);
+                storage.close(index);
+                flushed?;
+            }
         }
         let sealed = SegmentName {
             end_ns: Some(end_ns),
