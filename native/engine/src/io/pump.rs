@@ -136,6 +136,7 @@ impl IoAgent {
         }
         if end + segment.allocated.min(LARGEST_STEP) / 4 > segment.allocated
             && segment.allocated > DIRECT_BYTES * 8
+            && !segment.tight
         {
             self.extend(at, end);
         }
@@ -185,7 +186,10 @@ impl IoAgent {
         if segment.extending {
             return;
         }
-        let step = segment.allocated.clamp(BLOCK, LARGEST_STEP);
+        let step = match segment.tight {
+            true => 0,
+            false => segment.allocated.clamp(BLOCK, LARGEST_STEP),
+        };
         let to = (segment.allocated + step)
             .max(needed)
             .next_multiple_of(BLOCK);

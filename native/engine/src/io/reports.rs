@@ -7,7 +7,6 @@ use super::topic::{Phase, Settle};
 use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::keeper::{Kept, Report, SegmentRef};
-use crate::limits::BLOCK;
 use crate::node::LogEvent;
 use crate::storage::Handle;
 use crate::topics::TopicSlot;
@@ -38,8 +37,8 @@ impl IoAgent {
                     node.extending = false;
                     match result {
                         Ok(to) => node.allocated = node.allocated.max(to),
-                        // Reserved ahead of need: what is needed is asked for again.
-                        Err(_) if node.submitted + BLOCK < node.allocated => {}
+                        // A step ahead of need: whoever needs more asks again, for just that.
+                        Err(_) if !node.tight => node.tight = true,
                         Err(errno) => self.freeze(slot, errno, "reserving space for a segment"),
                     }
                     self.ready.add(slot.0);

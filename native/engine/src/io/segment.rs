@@ -37,6 +37,8 @@ pub struct Segment {
     /// Blocks are reserved up to here.
     pub allocated: u64,
     pub extending: bool,
+    /// Space ran out for a step ahead: only what is needed is reserved from now on.
+    pub tight: bool,
     /// Every byte below was handed to the device.
     pub submitted: u64,
     /// Every byte below was accepted by the device.
@@ -73,6 +75,7 @@ impl Segment {
             end_ns: name.start_ns,
             allocated: 0,
             extending: false,
+            tight: false,
             submitted: 0,
             accepted: 0,
             flushed: 0,
