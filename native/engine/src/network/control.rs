@@ -16,6 +16,8 @@ use super::requests::{Answer, Order, Request};
 
 /// Requests of one connection that the engine answers, under way at once.
 const ENGINE_REQUESTS: u32 = 64;
+/// Fetches of one connection under way at once: their answers take memory that slow readers must not hoard.
+const FETCHES: u32 = 2;
 /// Requests of one connection that the control plane answers, under way at once.
 const PLANE_REQUESTS: u32 = 32;
 
@@ -57,6 +59,10 @@ impl NetworkAgent {
         let order = order_of(frame);
         if let Some(want) = self.request_want(c, order) {
             return Verdict::Blocked(want);
+        }
+        let fetching = self.connections[c as usize].requests.of(Order::Engine);
+        if frame.batch_id == code::FETCH && fetching >= FETCHES {
+            return Verdict::Blocked(Want::Window);
         }
         self.ends.counters.control_requests.inc();
         let checked = match self.checksum_refusal(c, frame, payload) {

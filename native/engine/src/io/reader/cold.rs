@@ -177,7 +177,10 @@ impl IoAgent {
                 None => {
                     match self.begin_response(&read.fetch, end.saturating_sub(read.fetch.offset)) {
                         Some(response) => response,
-                        None => return,
+                        None => {
+                            self.reader.short = true;
+                            return;
+                        }
                     }
                 }
             };
@@ -254,6 +257,7 @@ impl IoAgent {
                 Copied::TooSmall(_) if response.len > 0 => return self.end_cold(cx, index, None),
                 Copied::TooSmall(needed) => {
                     let Some(slab) = self.reader.responses.take(needed + RESPONSE_HEADROOM) else {
+                        self.reader.short = true;
                         return;
                     };
                     self.reader.responses.put(&self.table, response.slab);
