@@ -36,7 +36,7 @@ export interface NodeOptions {
 
 /** How often the live counters are copied into the data directory, and the disk is looked at, ms. */
 const COUNTERS_COPY_MS = 5_000;
-const DISK_WATCH_MS = 1_000;
+const DISK_WATCH_MS = 200;
 
 /** A node that serves: the engine and everything of the control plane around it. */
 export class LanceNode {

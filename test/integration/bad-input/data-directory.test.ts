@@ -128,6 +128,8 @@ describe('on a file system of its own', () => {
       let refusal: NodeError | undefined;
       for (let round = 0; round < 400 && !refusal; round++) {
         const record = raw(Buffer.alloc(256 * 1024, round));
+        // The limit is looked at several times a second: a disk of 64 MiB must not be full before the first look.
+        await sleep(10);
         try {
           await connection.ingestAcked(topic, record);
           acknowledged.push(record);
