@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::files::{Catalogue, TopicFiles};
 use super::indexes::Index;
-use super::spare::{make_chunk, make_spare, DIRECT, REGION, SPARES};
+use super::spare::{make_chunk, make_reserve, make_spare, DIRECT, REGION, SPARES};
 use super::{Job, Report, SegmentRef};
 use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR};
 use crate::queue::{Receiver, Sender};
@@ -27,6 +27,8 @@ pub struct Keeper {
     pub(super) indexes: HashMap<(TopicSlot, u64), Index>,
     /// Segments whose index lacks an entry: made anew when they are sealed.
     pub(super) torn: Vec<(TopicSlot, u64)>,
+    /// The reserve was made, or could not be.
+    reserved: bool,
     spares: Vec<String>,
     next_spare: u64,
     pub(super) clock: u64,
@@ -60,6 +62,7 @@ impl Keeper {
             index_every_bytes,
             indexes: HashMap::new(),
             torn: Vec::new(),
+            reserved: false,
             spares: Vec::new(),
             next_spare: 0,
             clock: 0,
@@ -86,6 +89,11 @@ impl Keeper {
         }
         if done == 0 {
             done += self.mend_index();
+        }
+        if done == 0 && !self.reserved {
+            self.reserved = true;
+            // Without it everything works but a restart on a full disk.
+            let _ = make_reserve(&*self.storage);
         }
         if done == 0 && self.spares.len() < SPARES && !self.spares_failed() {
             done += 1;

@@ -8,6 +8,8 @@ use crate::storage::{Handle, Open, Storage};
 
 /// Bytes of a fresh segment file that are written once; more is reserved as it grows.
 pub const REGION: u64 = 256 * 1024;
+/// Bytes of the reserve: a few of the largest regular batches.
+pub const RESERVE: u64 = 2 << 20;
 /// Spares that are kept ready.
 pub const SPARES: usize = 4;
 
@@ -21,6 +23,26 @@ pub fn make_spare(storage: &dyn Storage, number: u64) -> io::Result<String> {
     let path = format!("{SPARE_DIR}/{number:08}.lnc");
     write_zeros(storage, &path, REGION)?;
     Ok(path)
+}
+
+/// Reserves room that recovery frees first: on a disk that filled to the last byte it still has to bring what the journal
+/// holds into the segments.
+///
+/// # Errors
+/// The storage's own.
+pub fn make_reserve(storage: &dyn Storage) -> io::Result<()> {
+    let path = format!("{SPARE_DIR}/reserve.lnc");
+    let file = storage.open(
+        &path,
+        Open {
+            write: true,
+            create: true,
+            direct: false,
+        },
+    )?;
+    let reserved = storage.allocate(file, RESERVE);
+    storage.close(file);
+    reserved
 }
 
 /// Makes a journal chunk durable under its name and opens it for direct writes.
