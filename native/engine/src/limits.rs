@@ -12,7 +12,7 @@ pub const BLOCK: u64 = 4096;
 pub const DIRECT_BYTES: u64 = 64 * 1024;
 /// Most payload of one batch, and of one stored record with its TLV header: 16 MiB - 4 KiB (formats.md, "Segment").
 pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
-/// Room in front of a frame's payload in a jumbo slab, so that the ingest agent can put what precedes it in the file there.
+/// Room in a jumbo slab beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
 /// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
 pub const RESPONSE_HEADROOM: u32 = 64;

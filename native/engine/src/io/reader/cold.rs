@@ -200,7 +200,7 @@ impl IoAgent {
                     .response = Some(response);
                 return self.end_cold(cx, index, None);
             }
-            let header = match self.at_cursor(&mut cursor, topic_of(&read)) {
+            let header = match self.at_cursor(&mut cursor, read.fetch.topic) {
                 AtCursor::Batch(header) => header,
                 AtCursor::Missing(bytes) => {
                     self.reader.cold[index].as_mut().expect("as before").cursor = Some(cursor);
@@ -393,8 +393,4 @@ impl IoAgent {
             bound: offset,
         }
     }
-}
-
-fn topic_of(read: &ColdRead) -> u32 {
-    read.fetch.topic
 }
