@@ -67,6 +67,7 @@ export const ErrorCode = {
   topicExists: 0x11,
   invalidTopicName: 0x12,
   topicDeleted: 0x13,
+  rateLimited: 0x30,
   connectionLimit: 0x32,
   accessDenied: 0x42,
   invalidOffset: 0x50,

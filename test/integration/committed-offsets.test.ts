@@ -99,4 +99,18 @@ describe('committed offsets', () => {
     expect(await committed(connection, second, CONSUMER)).toBe(ErrorCode.consumerNotFound);
     connection.close();
   });
+
+  it('are limited per topic: one consumer more is refused with RateLimited, those there go on', async () => {
+    const own = await startNode({ config: '[limits]\ncommits_per_topic = 3\n' });
+    const connection = await own.connect();
+    const [one, two] = [await connection.createTopic('one'), await connection.createTopic('two')];
+    await connection.ingestAcked(one, Buffer.concat([raw('a'), raw('b')]));
+    for (let consumer = 1n; consumer <= 3n; consumer++) await commit(connection, one, consumer, 0n);
+    const refused = await connection.exchange(Command.commitOffset, commitPayload(one, 4n, 0n));
+    expect(JSON.parse(refused.payload.toString())).toMatchObject({ code: ErrorCode.rateLimited });
+    await commit(connection, one, 3n, 6n);
+    await commit(connection, two, 4n, 0n);
+    connection.close();
+    await own.stop();
+  });
 });

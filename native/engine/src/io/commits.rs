@@ -1,6 +1,6 @@
 //! Committed offsets: journaled, acknowledged when that is durable, checkpointed before a chunk is used again.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::agent::IoAgent;
 use super::compose::Block;
@@ -26,6 +26,8 @@ pub struct Commits {
     /// Open addressing over `(topic, consumer)`; linear probing, at most half full.
     table: Vec<Option<CommittedOffset>>,
     used: u32,
+    /// How many of them each topic has, the expired ones not yet swept counted. Never grows: it has room for a topic a commit.
+    by_topic: HashMap<u32, u32>,
     capacity: u32,
     per_topic: u32,
     ttl_s: u64,
@@ -54,6 +56,7 @@ impl Commits {
         Self {
             table: vec![None; size as usize],
             used: 0,
+            by_topic: HashMap::with_capacity(limits.commits as usize),
             capacity: limits.commits,
             per_topic: limits.commits_per_topic,
             ttl_s: limits.commit_ttl_ns / 1_000_000_000,
@@ -92,20 +95,22 @@ impl Commits {
                     return false;
                 }
                 self.used += 1;
+                *self.by_topic.entry(commit.topic).or_default() += 1;
                 self.table[at] = Some(commit);
             }
         }
         true
     }
-    /// Whether another consumer of the topic fits, those on their way counted.
+    /// Whether another consumer of the topic fits, those on their way counted, and expired ones until a sweep.
     #[must_use]
-    pub fn has_room(&self, topic: u32, now_s: u64) -> bool {
+    pub fn has_room(&self, topic: u32) -> bool {
+        let standing = self.by_topic.get(&topic).copied().unwrap_or(0) as usize;
         let waiting = self
             .waiting
             .iter()
             .filter(|waiting| waiting.commit.topic == topic);
         self.used as usize + self.waiting.len() < self.capacity as usize
-            && self.of(topic, now_s).count() + waiting.count() < self.per_topic as usize
+            && standing + waiting.count() < self.per_topic as usize
     }
     /// Whether anything was committed since this was last asked.
     pub fn take_changed(&mut self) -> bool {
@@ -149,6 +154,11 @@ impl Commits {
         }
     }
     fn remove(&mut self, at: usize) {
+        let topic = self.table[at].expect("what is removed is there").topic;
+        match self.by_topic.get_mut(&topic) {
+            Some(standing) if *standing > 1 => *standing -= 1,
+            _ => drop(self.by_topic.remove(&topic)),
+        }
         let mask = self.table.len() - 1;
         let mut hole = at;
         let mut next = (at + 1) & mask;
@@ -187,13 +197,13 @@ impl IoAgent {
             at_s: now_s,
         };
         let fresh = self.commits.place(topic, consumer).is_err();
-        if fresh && !self.commits.has_room(topic, now_s) && now_s > self.commits.swept_s {
+        if fresh && !self.commits.has_room(topic) && now_s > self.commits.swept_s {
             // Expired ones and those of deleted topics go first; at most once a second.
             self.commits.swept_s = now_s;
             self.commits
                 .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
         }
-        let full = fresh && !self.commits.has_room(topic, now_s);
+        let full = fresh && !self.commits.has_room(topic);
         if full || self.commits.waiting.len() == self.commits.waiting.capacity() {
             let bound = u64::from(self.commits.per_topic);
             let code = ErrorCode::RateLimited;
@@ -374,5 +384,53 @@ impl IoAgent {
                 }),
         );
         memory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(topic: u32, consumer: u64, at_s: u64) -> CommittedOffset {
+        CommittedOffset {
+            topic,
+            epoch: 1,
+            consumer,
+            offset: consumer * 10,
+            at_s,
+        }
+    }
+
+    #[test]
+    fn a_topic_has_room_for_its_consumers_and_again_once_some_of_them_are_swept() {
+        let mut commits = Commits::new(&Limits {
+            commits: 64,
+            commits_per_topic: 4,
+            commit_ttl_ns: 10_000_000_000,
+            ..Limits::default()
+        });
+        for consumer in 0..4 {
+            assert!(commits.has_room(1));
+            assert!(commits.set(commit(1, consumer, 100 + consumer * 5)));
+            assert!(
+                commits.set(commit(1, consumer, 100 + consumer * 5)),
+                "again"
+            );
+        }
+        assert!(!commits.has_room(1));
+        assert!(commits.has_room(2), "another topic has its own");
+
+        commits.sweep(112, |_| true);
+        assert!(commits.has_room(1));
+        assert_eq!(commits.find(1, 0, 112), None);
+        assert_eq!(commits.find(1, 1, 112).map(|c| c.offset), Some(10));
+
+        commits.sweep(112, |commit| commit.topic != 1);
+        assert_eq!(commits.of(1, 112).count(), 0);
+        for consumer in 10..14 {
+            assert!(commits.has_room(1));
+            assert!(commits.set(commit(1, consumer, 112)));
+        }
+        assert!(!commits.has_room(1));
     }
 }
