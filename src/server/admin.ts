@@ -1,11 +1,13 @@
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { isAlive, QUANTILES, type Sample, type Snapshot } from '../counters/index.js';
+import { QUANTILES, type Sample, type Snapshot } from '../counters/index.js';
 import type { Commit, Engine, TopicMetadata } from '../engine/index.js';
 import type { Catalogue } from './catalogue.js';
+import { controlPlaneMetrics } from './control-metrics.js';
 import { words } from './errors.js';
+import type { Health } from './health.js';
 import { type Json, stringify } from './json.js';
 import { prometheusText } from './metrics.js';
+import { topicMetrics } from './topic-metrics.js';
 
 /** What the admin endpoint shows. */
 export interface AdminParts {
@@ -15,10 +17,7 @@ export interface AdminParts {
   catalogue: Pick<Catalogue, 'list' | 'find' | 'describe'>;
   /** Reads the live counters. */
   counters: () => Promise<Snapshot>;
-  /** Why the node is not ready for all of its work, one sentence each; empty when it is. */
-  notReady: () => string[];
-  /** What an operator should look at although the node is ready. */
-  warnings: () => string[];
+  health: Pick<Health, 'engine' | 'now'>;
   /** Bytes free where the data lies, as far as known. */
   freeDisk: () => number | undefined;
 }
@@ -29,20 +28,19 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
   const registry = controlPlaneMetrics(parts);
 
   app.get('/healthz', async (_request, reply) => {
-    const health = await healthOf(parts);
-    return send(
-      reply,
-      health.ok ? 200 : 503,
-      health.ok ? { status: 'ok' } : { status: 'failing', reasons: [health.reason] },
-    );
+    const trouble = await parts.health.engine();
+    return trouble
+      ? send(reply, 503, { status: 'failing', reasons: [{ ...trouble }] })
+      : send(reply, 200, { status: 'ok' });
   });
 
   app.get('/readyz', async (_request, reply) => {
-    const reasons = parts.notReady();
+    await parts.health.engine();
+    const { reasons, warnings } = parts.health.now();
     return send(reply, reasons.length === 0 ? 200 : 503, {
       ready: reasons.length === 0,
-      reasons,
-      warnings: parts.warnings(),
+      reasons: reasons.map((reason) => ({ ...reason })),
+      warnings: warnings.map((warning) => ({ ...warning })),
     });
   });
 
@@ -51,8 +49,13 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
   );
 
   app.get('/metrics', async (_request, reply) => {
-    const engine = prometheusText(await parts.counters());
-    return reply.type(registry.contentType).send(`${engine}${await registry.metrics()}`);
+    await parts.health.engine();
+    const [engine, topics, control] = await Promise.all([
+      parts.counters().then(prometheusText, () => ''), // lance_conditions tells that it cannot be read
+      topicMetrics(parts),
+      registry.metrics(),
+    ]);
+    return reply.type(registry.contentType).send(`${engine}${topics}${control}`);
   });
 
   app.get('/v1/topics', async (_request, reply) =>
@@ -83,47 +86,6 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
   );
   app.setErrorHandler((error, _request, reply) => problem(reply, 500, 'INTERNAL', `${words(error)}.`));
   return app;
-}
-
-async function healthOf({ counters }: AdminParts): Promise<{ ok: true } | { ok: false; reason: string }> {
-  try {
-    const snapshot = await counters();
-    if (isAlive(snapshot)) return { ok: true };
-    const age = (BigInt(Date.now()) * 1_000_000n - snapshot.heartbeatNs) / 1_000_000_000n;
-    return { ok: false, reason: `the engine's last heartbeat is ${age} s old` };
-  } catch (error) {
-    return { ok: false, reason: `the counters cannot be read: ${words(error)}` };
-  }
-}
-
-/** What concerns Node and this process, beside the engine's own counters. */
-function controlPlaneMetrics({ version, nodeId, notReady, freeDisk }: AdminParts): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'lance_control_' });
-  new Gauge({
-    name: 'lance_build_info',
-    help: 'Version and node id, as labels; always 1',
-    labelNames: ['version', 'node_id'],
-    registers: [registry],
-  }).set({ version, node_id: String(nodeId) }, 1);
-  new Gauge({
-    name: 'lance_ready',
-    help: 'Whether the node is ready for all of its work',
-    registers: [registry],
-    collect() {
-      this.set(notReady().length === 0 ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: 'lance_disk_free_bytes',
-    help: 'Bytes free on the file system of the data directory',
-    registers: [registry],
-    collect() {
-      const free = freeDisk();
-      if (free !== undefined) this.set(free);
-    },
-  });
-  return registry;
 }
 
 function countersDocument({ pid, startNs, heartbeatNs, samples }: Snapshot): Json {

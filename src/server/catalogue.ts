@@ -52,6 +52,11 @@ export class Catalogue {
     return this.#topics.get(id)?.name ?? `#${id}`;
   }
 
+  /** Whether there is a topic with this id. */
+  has(id: number): boolean {
+    return this.#topics.has(id);
+  }
+
   /** The topic of this name, if there is one. */
   find(name: string): TopicMetadata | undefined {
     for (const topic of this.#topics.values()) if (topic.name === name) return topic;

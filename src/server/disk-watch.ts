@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { roundedSize } from '../config/index.js';
 import type { Engine } from '../engine/index.js';
+import type { Condition } from './conditions.js';
 
 /** Writes are taken again when this share more than the limit is free, so that it does not flap. */
 const HYSTERESIS = 1.05;
@@ -17,7 +18,8 @@ export interface DiskSpace {
 
 /** Refuses writes while too little is free where the data lies (`limits.min_free_disk`). */
 export class DiskWatch {
-  #refusing = false;
+  /** When refusing began, s since 1970; undefined while writes are taken. */
+  #since: number | undefined;
   #free: number | undefined;
   #least: number;
 
@@ -34,8 +36,14 @@ export class DiskWatch {
 
   /** Why writes are refused; undefined while they are taken. */
   get reason(): string | undefined {
-    if (!this.#refusing) return undefined;
+    if (this.#since === undefined) return undefined;
     return `writes are refused: ${roundedSize(this.#free ?? 0)} are free and limits.min_free_disk is ${roundedSize(this.#least)}`;
+  }
+
+  /** What `/readyz` says of it. */
+  get condition(): Pick<Condition, 'message' | 'sinceAt'> | undefined {
+    const message = this.reason;
+    return message === undefined || this.#since === undefined ? undefined : { message, sinceAt: this.#since };
   }
 
   /** Bytes free at the last look. */
@@ -49,9 +57,10 @@ export class DiskWatch {
     const { bytes, exact } = this.minFree;
     this.#free = free;
     this.#least = exact ? bytes : Math.min(bytes, Math.floor(total * MOST_OF_A_DISK));
-    const refuse = this.#refusing ? free < this.#least * HYSTERESIS : free < this.#least;
-    if (refuse === this.#refusing) return;
-    this.#refusing = refuse;
+    const refusing = this.#since !== undefined;
+    const refuse = refusing ? free < this.#least * HYSTERESIS : free < this.#least;
+    if (refuse === refusing) return;
+    this.#since = refuse ? Math.floor(Date.now() / 1000) : undefined;
     this.engine.refuseWrites(refuse);
     if (refuse) this.log.warn({ freeBytes: free }, `${this.reason}; reads go on`);
     else this.log.info({ freeBytes: free }, `writes are taken again: ${roundedSize(free)} are free`);

@@ -18,6 +18,7 @@ import { DataDirectory } from './data-directory.js';
 import { DiskWatch } from './disk-watch.js';
 import { engineConfig } from './engine-config.js';
 import { errorCode, StartError, words } from './errors.js';
+import { Health } from './health.js';
 import { engineLog } from './log.js';
 import { type Repeated, repeat } from './repeat.js';
 import { applyRetention } from './retention-loop.js';
@@ -41,7 +42,6 @@ const DISK_WATCH_MS = 200;
 /** A node that serves: the engine and everything of the control plane around it. */
 export class LanceNode {
   #loops: Repeated[] = [];
-  #draining = false;
 
   private constructor(
     private readonly options: NodeOptions,
@@ -50,7 +50,7 @@ export class LanceNode {
     private readonly started: Started,
     private readonly catalogue: Catalogue,
     private readonly disk: DiskWatch,
-    private readonly frozen: Set<number>,
+    private readonly health: Health,
   ) {}
 
   /**
@@ -79,9 +79,11 @@ export class LanceNode {
       const { nodeId, clusterId } = directory.node;
       const identity = { version: options.version, nodeId, clusterId, maxFrame: config.limits.maxFrame };
       const desk = new ControlDesk(engine, catalogue, identity);
-      const frozen = new Set(
-        started.topics.filter((topic) => topic.frozen).map(({ metadata }) => metadata.id),
-      );
+      const { minFreeDisk: bytes } = config.limits;
+      const disk = new DiskWatch(directory.path, { bytes, exact: options.minFreeDiskExplicit }, engine, log);
+      const counters = () => readLiveCounters(directory.node.counters);
+      const health = new Health({ counters, catalogue, disk: () => disk.condition });
+      for (const { metadata } of started.topics.filter((topic) => topic.frozen)) health.frozen(metadata.id);
       const write = engineLog(log, (id) => catalogue.nameOf(id));
       inbox.open({
         control: (request) => {
@@ -90,13 +92,11 @@ export class LanceNode {
             .catch((error: unknown) => log.error(`a control request failed: ${words(error)}`));
         },
         log: (entry) => {
-          if (entry.event === 'topicFrozen') frozen.add(entry.topic);
+          health.hear(entry);
           write(entry);
         },
       });
-      const { minFreeDisk: bytes } = config.limits;
-      const disk = new DiskWatch(directory.path, { bytes, exact: options.minFreeDiskExplicit }, engine, log);
-      const node = new LanceNode(options, directory, engine, started, catalogue, disk, frozen);
+      const node = new LanceNode(options, directory, engine, started, catalogue, disk, health);
       await node.#serveAdmin();
       node.#startLoops();
       return node;
@@ -139,7 +139,7 @@ export class LanceNode {
    */
   async drain(): Promise<boolean> {
     const { config, log } = this.options;
-    this.#draining = true;
+    this.health.draining();
     notify('STOPPING=1', 'draining');
     const finished = await within(config.drain.timeout, async () => {
       await Promise.all(this.#loops.map((loop) => loop.stop()));
@@ -165,9 +165,7 @@ export class LanceNode {
       engine: this.engine,
       catalogue: this.catalogue,
       counters: () => readLiveCounters(this.directory.node.counters),
-      notReady: () => this.#notReady(),
-      warnings: () =>
-        [...this.frozen].map((id) => `topic ${this.catalogue.nameOf(id)} is frozen and takes no writes`),
+      health: this.health,
       freeDisk: () => this.disk.freeBytes,
     });
     const { host, port } = config.admin.bind;
@@ -199,11 +197,6 @@ export class LanceNode {
 
   #copyCounters(): Promise<void> {
     return copyCounters(this.directory.node.counters, this.directory.countersCopy);
-  }
-
-  #notReady(): string[] {
-    const disk = this.disk.reason;
-    return [...(this.#draining ? ['the node is draining'] : []), ...(disk ? [disk] : [])];
   }
 }
 

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { readCounters } from '../../src/counters/index.js';
 import { createAdmin } from '../../src/server/admin.js';
+import { Health } from '../../src/server/health.js';
+import { TOPICS_SHOWN, topicMetrics } from '../../src/server/topic-metrics.js';
 import { makeCounters } from '../support/counters.js';
 import { EMPTY } from '../support/fake-engine.js';
 import { openCatalogue } from './support.js';
@@ -11,9 +13,12 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((app) => app.close()));
 });
 
-async function admin(heartbeatNs = BigInt(Date.now()) * 1_000_000n) {
-  const { catalogue, engine } = await openCatalogue();
-  const state = { reasons: [] as string[], warnings: [] as string[] };
+/** When these tests take place, ms since 1970. */
+const NOW_MS = 1_700_000_100_000;
+
+async function admin(heartbeatNs = BigInt(NOW_MS) * 1_000_000n) {
+  const { catalogue, engine } = await openCatalogue(undefined, 1_000);
+  const state: { disk?: { message: string; sinceAt: number }; unreadable?: boolean } = {};
   const counters = makeCounters(
     [
       {
@@ -46,14 +51,18 @@ async function admin(heartbeatNs = BigInt(Date.now()) * 1_000_000n) {
     ],
     { heartbeatNs, pid: 11 },
   );
+  const read = async () => {
+    if (state.unreadable) throw new Error('no such file');
+    return readCounters(counters);
+  };
+  const health = new Health({ counters: read, catalogue, disk: () => state.disk, clock: () => NOW_MS });
   const app = createAdmin({
     version: '0.1.0',
     nodeId: 3,
     engine,
     catalogue,
-    counters: async () => readCounters(counters),
-    notReady: () => state.reasons,
-    warnings: () => state.warnings,
+    counters: read,
+    health,
     freeDisk: () => 123,
   });
   open.push(app);
@@ -61,28 +70,107 @@ async function admin(heartbeatNs = BigInt(Date.now()) * 1_000_000n) {
     const { statusCode, body, headers } = await app.inject({ method: 'GET', url });
     return { status: statusCode, body, type: String(headers['content-type']) };
   };
-  return { app, catalogue, engine, state, get };
+  return { app, catalogue, engine, state, health, get };
 }
 
 describe('the admin endpoint', () => {
-  it('is healthy while the engine lives, and says how long it does not', async () => {
+  it('is healthy while the engine lives, and says since when it does not', async () => {
     expect(await (await admin()).get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}\n' });
-    const stale = await (await admin(BigInt(Date.now() - 60_000) * 1_000_000n)).get('/healthz');
+    const { get } = await admin(BigInt(NOW_MS - 60_000) * 1_000_000n);
+    const hangs = {
+      code: 'ENGINE_HANGS',
+      message: "the engine's last heartbeat is 60 s old",
+      sinceAt: NOW_MS / 1000 - 55,
+    };
+    const stale = await get('/healthz');
     expect(stale.status).toBe(503);
-    expect(stale.body).toContain('heartbeat is 60 s old');
+    expect(JSON.parse(stale.body)).toEqual({ status: 'failing', reasons: [hangs] });
+    expect(JSON.parse((await get('/readyz')).body)).toEqual({ ready: false, reasons: [hangs], warnings: [] });
+    expect((await get('/metrics')).body).toContain('lance_conditions{code="ENGINE_HANGS"} 1\n');
   });
 
-  it('is ready, or says why not', async () => {
-    const { get, state } = await admin();
-    state.warnings.push('topic a is frozen');
-    expect(await get('/readyz')).toMatchObject({
-      status: 200,
-      body: '{"ready":true,"reasons":[],"warnings":["topic a is frozen"]}\n',
-    });
-    state.reasons.push('the node is draining');
+  it('is ready, or says what is wrong and since when', async () => {
+    const { get, state, health, catalogue } = await admin();
+    await catalogue.create('a');
+    expect((await get('/readyz')).body).toBe('{"ready":true,"reasons":[],"warnings":[]}\n');
+    health.hear({ event: 'topicFrozen', topic: 1, offset: 5n, errno: 5, what: 'flush' });
+    health.hear({ event: 'damageFound', topic: 1, offset: 9n });
+    const warned = await get('/readyz');
+    expect(warned.status).toBe(200);
+    expect(JSON.parse(warned.body).warnings).toEqual([
+      { code: 'TOPIC_FROZEN', message: 'topic a is frozen and takes no writes', sinceAt: NOW_MS / 1000 },
+      {
+        code: 'DAMAGE',
+        message: 'topic a has damaged bytes, last met at offset 9',
+        sinceAt: NOW_MS / 1000,
+      },
+    ]);
+    state.disk = { message: 'writes are refused: 1 MiB is free', sinceAt: 1_700_000_000 };
+    health.hear({ event: 'journalFailed', errno: 5, what: 'write' });
+    health.draining();
     const { status, body } = await get('/readyz');
     expect(status).toBe(503);
-    expect(JSON.parse(body).reasons).toEqual(['the node is draining']);
+    const { ready, reasons } = JSON.parse(body);
+    expect(ready).toBe(false);
+    expect(reasons.map(({ code }: { code: string }) => code).sort()).toEqual([
+      'DISK_FULL',
+      'DRAINING',
+      'JOURNAL_FAILED',
+    ]);
+    expect(reasons).toContainEqual({ code: 'DISK_FULL', ...state.disk });
+    expect((await get('/metrics')).body).toContain('lance_ready 0\n');
+    delete state.disk;
+    expect((await get('/readyz')).body).not.toContain('DISK_FULL');
+  });
+
+  it('forgets what was wrong with a topic when the topic is gone', async () => {
+    const { get, health, catalogue } = await admin();
+    const { id } = await catalogue.create('a');
+    health.frozen(id);
+    expect((await get('/readyz')).body).toContain('TOPIC_FROZEN');
+    await catalogue.delete(id);
+    expect((await get('/readyz')).body).not.toContain('TOPIC_FROZEN');
+  });
+
+  it('goes on without its counters and says that they cannot be read', async () => {
+    const { get, state } = await admin();
+    state.unreadable = true;
+    expect((await get('/healthz')).status).toBe(503);
+    const { status, body } = await get('/metrics');
+    expect(status).toBe(200);
+    expect(body).toContain('lance_conditions{code="COUNTERS_UNREADABLE"} 1\n');
+    state.unreadable = false;
+    expect((await get('/readyz')).status).toBe(200);
+  });
+
+  it('gives a bounded number of topics series of their own, and what the last consumer lacks', async () => {
+    const { get, catalogue, engine } = await admin();
+    for (let i = 1; i <= TOPICS_SHOWN + 4; i += 1) await catalogue.create(`t${i}`);
+    engine.descriptions.set(1, { ...EMPTY, endOffset: 500n, endRecord: 4n, bytes: 900n, segments: 2 });
+    engine.commits.set(1, [
+      { consumer: 1n, offset: 100n, at: 1 },
+      { consumer: 2n, offset: 490n, at: 1 },
+    ]);
+    const lines = (await get('/metrics')).body.split('\n');
+    for (const line of [
+      'lance_topic_appended_bytes_total{topic="t1"} 500',
+      'lance_topic_appended_records_total{topic="t1"} 4',
+      'lance_topic_stored_bytes{topic="t1"} 900',
+      'lance_topic_segments{topic="t1"} 2',
+      'lance_topic_frozen{topic="t1"} 0',
+      'lance_topic_consumers{topic="t1"} 2',
+      'lance_topic_consumer_lag_max_bytes{topic="t1"} 400',
+      'lance_topics_unlisted 5',
+    ]) {
+      expect(lines).toContain(line);
+    }
+    expect(lines.filter((line) => line.startsWith('lance_topic_segments{'))).toHaveLength(TOPICS_SHOWN);
+  });
+
+  it('answers a scrape without the topics of an engine that does not answer', async () => {
+    const { catalogue, engine } = await admin();
+    engine.before = () => new Promise<void>(() => {});
+    expect(await topicMetrics({ catalogue, engine }, 10)).toContain('\nlance_topics_unlisted 1\n');
   });
 
   it('gives the counters as JSON, with quantiles', async () => {
