@@ -101,8 +101,8 @@ impl Run {
         {
             topic.durable = self.node.durable_offset(topic.id).max(topic.durable);
         }
-        if promised && self.rng.percent(self.settings.crashes) {
-            self.crash_now()?;
+        if promised {
+            self.promised()?;
         }
         Ok(())
     }

@@ -1,13 +1,23 @@
 //! Crashes and kills, and what the next start finds.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::model::{Life, Model};
 use super::node::recover_directory;
-use super::run::{Mutation, Outcome, Run, Settings};
+use super::run::{Crashes, Mutation, Outcome, Run, Settings, LIVES};
 use super::verify::{verify, Stream};
-use crate::sim::{Image, SimDisk, Survival};
+use crate::sim::{Image, Rng, SimDisk, Survival};
 use crate::storage::Storage as _;
+
+/// Steps of a life after a crash, and of a hundred of its points how many are crashed at.
+const LATER_STEPS: u32 = 8;
+const LATER_CRASHES: u8 = 25;
+
+thread_local! {
+    /// The point that was crashed at last on this thread, for whoever catches a panic.
+    pub(super) static LAST_POINT: Cell<u64> = const { Cell::new(0) };
+}
 
 impl Run {
     /// A directory that was stopped cleanly is complete without its journal (formats.md, "Journal").
@@ -29,58 +39,79 @@ impl Run {
             })
     }
 
+    /// Goes through the I/Os since the last look.
     pub(super) fn look(&mut self) -> Outcome<()> {
         for image in self.disk.take_images() {
-            if self.rng.percent(self.settings.crashes) {
-                self.crash(&image)?;
-            }
+            self.point(|_| image)?;
         }
         Ok(())
     }
 
-    pub(super) fn crash_now(&mut self) -> Outcome<()> {
-        self.crash(&self.disk.image())
+    /// Somebody was told something: from now on it is a promise.
+    pub(super) fn promised(&mut self) -> Outcome<()> {
+        self.point(|run| run.disk.image())
+    }
+
+    fn point(&mut self, image: impl FnOnce(&Self) -> Image) -> Outcome<()> {
+        self.points += 1;
+        let point = self.points;
+        let mut rng = Rng::new(self.chance ^ point.wrapping_mul(0x9FB2_1C65_1E98_DF25));
+        // What happens at a point must not depend on why it was chosen.
+        let (draw, mut rng) = (rng.below(100), rng.fork());
+        let chosen = match self.settings.crashes {
+            Crashes::Percent(percent) => draw < u64::from(percent),
+            Crashes::At(at) => point == at,
+        };
+        if !chosen {
+            return Ok(());
+        }
+        if self.lives == LIVES {
+            LAST_POINT.set(point);
+        }
+        let image = image(self);
+        self.crash(&image, &mut rng).map_err(|mut violation| {
+            violation.point = point;
+            violation
+        })
     }
 
     /// Lets the power go, or the process die, and looks at what the next start finds.
-    pub(super) fn crash(&mut self, image: &Image) -> Outcome<()> {
-        let seed = self.rng.next_u64();
-        let survival = if self.rng.percent(50) {
+    fn crash(&mut self, image: &Image, rng: &mut Rng) -> Outcome<()> {
+        let seed = rng.next_u64();
+        let survival = if rng.percent(50) {
             Survival::NOTHING
         } else {
-            Survival::random(&mut self.rng)
+            Survival::random(rng)
         };
-        let killed = self.rng.percent(10);
+        let killed = rng.percent(10);
+        self.report.crashes += 1;
         let left = if killed {
             image.after_kill(seed)
         } else {
             image.after_crash(survival, seed)
         };
-        self.next_life(left).map_err(|mut violation| {
+        self.next_life(left, rng).map_err(|mut violation| {
             let how = if killed {
                 "killed".to_owned()
             } else {
                 format!("{survival:?}")
             };
-            violation.what = format!(
-                "crash at I/O {} ({how}, seed {seed}): {}",
-                image.io, violation.what
-            );
-            violation.io = image.io;
+            violation.what = format!("crash at I/O {} ({how}): {}", image.io, violation.what);
             violation
         })
     }
 
-    pub(super) fn next_life(&mut self, left: SimDisk) -> Outcome<()> {
-        let watched = self.rng.percent(20);
+    fn next_life(&mut self, left: SimDisk, rng: &mut Rng) -> Outcome<()> {
+        let watched = rng.percent(20);
         if watched {
             left.record_images();
         }
         let model = self.after_recovery_of(&left)?;
         for image in left.take_images() {
-            if self.rng.percent(30) {
-                let seed = self.rng.next_u64();
-                let survival = Survival::random(&mut self.rng);
+            if rng.percent(30) {
+                let seed = rng.next_u64();
+                let survival = Survival::random(rng);
+                self.report.crashes += 1;
                 self.after_recovery_of(&image.after_crash(survival, seed))
                     .map_err(|mut violation| {
                         violation.what = format!(
@@ -91,7 +122,7 @@ impl Run {
                     })?;
             }
         }
-        if self.rng.percent(30) {
+        if rng.percent(30) {
             // What recovery found is readable, so it is a promise now.
             let again = left.after_crash(Survival::NOTHING, 0);
             recover_and_verify(&again, &model, self.settings, self.next_topic).map_err(
@@ -100,21 +131,23 @@ impl Run {
                     violation
                 },
             )?;
+            self.report.crashes += 1;
             self.report.recoveries += 1;
         }
-        if self.lives > 0 && self.rng.percent(2) {
+        if self.lives > 0 && rng.percent(2) {
             let settings = Settings {
-                steps: 8,
-                crashes: self.settings.crashes.min(30),
+                crashes: Crashes::Percent(LATER_CRASHES),
                 ..self.settings
             };
             let image = left.image().after_kill(0);
-            let mut next = Self::start(settings, self.lives - 1, image, model, &mut self.rng)?;
-            next.workload(8).map_err(|mut violation| {
-                violation.what = format!("in the next life: {}", violation.what);
-                violation
-            })?;
-            self.report.recoveries += next.report.recoveries;
+            let mut next = Self::start(settings, self.lives - 1, image, model, rng)?;
+            next.look()
+                .and_then(|()| next.workload(LATER_STEPS))
+                .map_err(|mut violation| {
+                    violation.what = format!("in the next life: {}", violation.what);
+                    violation
+                })?;
+            self.report.add_lives(&next.report);
         }
         Ok(())
     }

@@ -26,14 +26,26 @@ pub enum Mutation {
     Early,
 }
 
+/// Which of a workload's points are crashed at: every I/O is one, and every promise that a client or operator hears.
+/// What happens at a point depends on the seed and the point alone, so one that broke a promise is seen again alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crashes {
+    /// Of a hundred points, so many.
+    Percent(u8),
+    /// That one.
+    At(u64),
+}
+
+/// How many lives in a row may follow a crash.
+pub(super) const LIVES: u8 = 1;
+
 /// How to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub seed: u64,
     /// What clients and operator do, in steps.
     pub steps: u32,
-    /// Of a hundred I/Os, how many are crashed at.
-    pub crashes: u8,
+    pub crashes: Crashes,
     pub mutation: Mutation,
 }
 
@@ -41,25 +53,39 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Violation {
     pub seed: u64,
-    pub io: u64,
+    /// The point of the workload; the last one before it for what no crash showed.
+    pub point: u64,
     pub what: String,
 }
 
 impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seed, io, what } = self;
-        write!(f, "seed {seed}, I/O {io}: {what}")
+        let Self { seed, point, what } = self;
+        write!(f, "seed {seed}, point {point}: {what}")
     }
 }
 
 /// What a run went through.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// I/Os of the node, its start-ups included.
     pub ios: u64,
+    /// Points: those, and promises heard.
+    pub points: u64,
+    /// How many crashes or kills were looked at, those of later lives and of recoveries counted.
+    pub crashes: u64,
     pub recoveries: u64,
     pub frames: u64,
     pub acks: u64,
     pub barriers: BTreeSet<Barrier>,
+}
+
+impl Report {
+    /// What was looked at in another life.
+    pub(super) fn add_lives(&mut self, other: &Self) {
+        self.crashes += other.crashes;
+        self.recoveries += other.recoveries;
+    }
 }
 
 pub(super) type Outcome<T> = Result<T, Violation>;
@@ -69,6 +95,9 @@ pub struct Run {
     pub(super) settings: Settings,
     /// How many more lives a crashed image may get.
     pub(super) lives: u8,
+    /// What decides about the crash at each point.
+    pub(super) chance: u64,
+    pub(super) points: u64,
     pub(super) disk: SimDisk,
     pub(super) clock: SimClock,
     pub(super) rng: Rng,
@@ -93,9 +122,11 @@ pub struct Run {
 pub fn run(settings: Settings) -> Outcome<Report> {
     let disk = SimDisk::new(settings.seed);
     let mut rng = Rng::new(settings.seed);
-    let mut run = Run::start(settings, 1, disk, Model::default(), &mut rng)?;
+    let mut run = Run::start(settings, LIVES, disk, Model::default(), &mut rng)?;
+    run.look()?;
     run.workload(settings.steps)?;
-    run.report.ios = run.disk.io_count();
+    run.report.ios += run.disk.io_count();
+    run.report.points = run.points;
     run.report.barriers = run.disk.barriers();
     Ok(run.report)
 }
@@ -110,6 +141,7 @@ impl Run {
     ) -> Outcome<Self> {
         let clock = SimClock::default();
         let mut rng = rng.fork();
+        let chance = rng.next_u64();
         let next_topic = model.topics.keys().next_back().map_or(1, |last| last + 1);
         prepare(&disk, settings.mutation);
         disk.record_images();
@@ -124,9 +156,11 @@ impl Run {
         );
         let (node, recovered) = started.map_err(|what| settings.violated(&disk, what))?;
         verify(&disk, &recovered, &model).map_err(|what| settings.violated(&disk, what))?;
-        let mut run = Self {
+        Ok(Self {
             settings,
             lives,
+            chance,
+            points: 0,
             disk,
             clock,
             rng,
@@ -142,9 +176,7 @@ impl Run {
             next_number: 0,
             drained: false,
             report: Report::default(),
-        };
-        run.look()?;
-        Ok(run)
+        })
     }
 
     pub(super) fn workload(&mut self, steps: u32) -> Outcome<()> {
@@ -158,7 +190,7 @@ impl Run {
             }
         }
         self.settle()?;
-        self.crash_now()?;
+        self.promised()?;
         if self.rng.percent(50) {
             self.restart()?;
         }
@@ -420,15 +452,21 @@ impl Run {
         let killed = self.disk.image().after_kill(self.rng.next_u64());
         let model = self.after_recovery_of(&killed.after_crash(Survival::EVERYTHING, 0))?;
         let mut next = Self::start(self.settings, self.lives, killed, model, &mut self.rng)?;
+        self.report.ios += self.disk.io_count();
         std::mem::swap(&mut self.report, &mut next.report);
-        next.report.recoveries += self.report.recoveries;
+        next.report.add_lives(&self.report);
         next.report.barriers.extend(self.disk.barriers());
+        next.points = self.points;
         *self = next;
-        Ok(())
+        self.look()
     }
 
     pub(super) fn violated(&self, what: String) -> Violation {
-        self.settings.violated(&self.disk, what)
+        let point = self.points;
+        Violation {
+            point,
+            ..self.settings.violated(&self.disk, what)
+        }
     }
 }
 
@@ -439,7 +477,7 @@ impl Settings {
     pub(super) fn violated(&self, disk: &SimDisk, what: String) -> Violation {
         Violation {
             seed: self.seed,
-            io: disk.io_count(),
+            point: disk.io_count(),
             what,
         }
     }

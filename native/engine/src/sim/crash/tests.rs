@@ -1,9 +1,10 @@
-use super::run::{run, Mutation, Settings, Violation};
+use super::lives::LAST_POINT;
+use super::run::{run, Crashes, Mutation, Report, Settings, Violation};
 use crate::sim::{Barrier, DirKind, FileKind};
 
-/// Steps of a workload, and of a hundred I/Os how many are crashed at.
+/// Steps of a workload, and of a hundred points how many are crashed at.
 const STEPS: u32 = 30;
-const CRASHES: u8 = 6;
+const CRASHES: Crashes = Crashes::Percent(6);
 
 /// Workloads of the quick tests.
 const WORKLOADS: std::ops::Range<u64> = 4..20;
@@ -12,7 +13,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn of(seed: u64, crashes: u8, mutation: Mutation) -> Settings {
+fn of(seed: u64, crashes: Crashes, mutation: Mutation) -> Settings {
     Settings {
         seed,
         steps: STEPS,
@@ -22,12 +23,12 @@ fn of(seed: u64, crashes: u8, mutation: Mutation) -> Settings {
 }
 
 /// A panic inside the engine is a broken promise too.
-fn outcome(settings: Settings) -> Result<(), Violation> {
+fn outcome(settings: Settings) -> Result<Report, Violation> {
     match std::panic::catch_unwind(|| run(settings)) {
-        Ok(outcome) => outcome.map(|_| ()),
+        Ok(outcome) => outcome,
         Err(_) => Err(Violation {
             seed: settings.seed,
-            io: 0,
+            point: LAST_POINT.get(),
             what: "a panic, see above".into(),
         }),
     }
@@ -42,20 +43,49 @@ fn whatever_io_the_power_goes_at_what_was_promised_is_there() {
     }
 }
 
-/// `LANCE_CRASH_WORKLOADS=200 [LANCE_CRASH_SEED=0] [LANCE_CRASH_PERCENT=100] cargo test --release -- --ignored all_workloads`
+/// `LANCE_CRASH_WORKLOADS=200 [LANCE_CRASH_SEED=0] [LANCE_CRASH_PERCENT=100] cargo test --release -- --ignored all_workloads`;
+/// `LANCE_CRASH_WORKLOADS=1 LANCE_CRASH_SEED=11 LANCE_CRASH_POINT=245` sees one point again.
 #[test]
 #[ignore = "takes as long as one lets it: set LANCE_CRASH_WORKLOADS"]
 fn all_workloads_keep_their_promises_at_all_ios() {
     let first = number("LANCE_CRASH_SEED").unwrap_or(0);
-    let crashes = number("LANCE_CRASH_PERCENT").unwrap_or(100).min(100) as u8;
-    let mut broken = 0;
-    for seed in first..first + number("LANCE_CRASH_WORKLOADS").unwrap_or(10) {
-        if let Err(violation) = outcome(of(seed, crashes, Mutation::Nothing)) {
-            println!("{violation}");
-            broken += 1;
+    let percent = number("LANCE_CRASH_PERCENT").unwrap_or(100).min(100) as u8;
+    let crashes = number("LANCE_CRASH_POINT").map_or(Crashes::Percent(percent), Crashes::At);
+    let workloads = number("LANCE_CRASH_WORKLOADS").unwrap_or(10);
+    let (mut broken, mut all) = (0, Report::default());
+    for seed in first..first + workloads {
+        match outcome(of(seed, crashes, Mutation::Nothing)) {
+            Ok(report) => {
+                all.ios += report.ios;
+                all.points += report.points;
+                all.frames += report.frames;
+                all.acks += report.acks;
+                all.add_lives(&report);
+            }
+            Err(violation) => {
+                println!("{violation}");
+                broken += 1;
+            }
         }
     }
+    println!(
+        "{workloads} workloads from seed {first} on: {} I/Os, {} points, {} crashes ({crashes:?}), {} recoveries, {} frames, {} acks, {broken} broke a promise",
+        all.ios, all.points, all.crashes, all.recoveries, all.frames, all.acks
+    );
     assert_eq!(broken, 0, "workloads that broke a promise");
+}
+
+/// A point that once broke a promise.
+fn keeps_its_promises(seed: u64, point: u64) {
+    let report = outcome(of(seed, Crashes::At(point), Mutation::Nothing));
+    let report = report.unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(report.points >= point, "the workload has that point");
+}
+
+#[test]
+fn retention_keeps_the_last_durable_batch_of_a_topic_whose_newer_ones_are_only_written() {
+    keeps_its_promises(76, 363);
+    keeps_its_promises(125, 256);
 }
 
 fn is_noticed(mutation: Mutation) {
