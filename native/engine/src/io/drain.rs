@@ -61,10 +61,17 @@ impl IoAgent {
                     below_offset,
                 } => match self.map.find(topic) {
                     Ok(slot) => {
-                        let end = self.topics[slot.index()].readable.offset;
+                        let topic = &self.topics[slot.index()];
+                        let (end, durable) = (topic.readable.offset, topic.durable_offset);
+                        // What a topic goes on from must survive a power cut: the last durable batch stays, unless all
+                        // goes and the control plane wrote down where to go on (formats.md, `resume`).
+                        let all = below_offset >= end && durable == end;
                         let sent = self.tell_keeper(Job::Retain {
                             slot,
-                            below_offset,
+                            below_offset: match all {
+                                true => below_offset,
+                                false => below_offset.min(durable.saturating_sub(1)),
+                            },
                             end,
                             query,
                         });
