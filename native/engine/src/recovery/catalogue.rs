@@ -17,15 +17,15 @@ use crate::format::names::{CONSUMERS_DIR, JOURNAL_DIR, SEGMENTS_DIR, SPARE_DIR};
 /// Makes the directories that must be there, and removes what was never finished: spare segments too, which the node
 /// makes again.
 pub(super) fn prepare(disk: Disk) -> Result<(), RecoveryError> {
-    let mut made = false;
     for dir in [JOURNAL_DIR, SPARE_DIR, CONSUMERS_DIR, SEGMENTS_DIR] {
         if !disk.exists(dir)? {
             disk.make_dir(dir)?;
-            made = true;
         }
     }
-    if made {
-        disk.flush_dir("")?;
+    // Names that a killed process changed last may stand in the page cache alone: recovery must not build on one, and
+    // remove what it replaces, before it is durable.
+    for dir in ["", JOURNAL_DIR, CONSUMERS_DIR, SEGMENTS_DIR] {
+        disk.flush_dir(dir)?;
     }
     for dir in [SPARE_DIR, CONSUMERS_DIR] {
         let mut removed = false;

@@ -225,6 +225,20 @@ impl IndexWriter {
             }
             return Ok(());
         }
+        if name.end_ns.is_some() {
+            self.finish_sealed(disk, dir, name)?;
+        } else {
+            self.append(disk, dir, name)?;
+        }
+        self.kept += (self.idx.len() / ENTRY) as u64;
+        self.idx.clear();
+        self.pos.clear();
+        self.dirty = false;
+        Ok(())
+    }
+
+    /// In place: the index of an active segment is compared with it at every start.
+    fn append(&self, disk: Disk, dir: &str, name: &SegmentName) -> Result<(), RecoveryError> {
         let kept = self.kept * ENTRY as u64;
         for (extension, bytes) in [("idx", &self.idx), ("pos", &self.pos)] {
             let path = path_of(dir, name, extension);
@@ -237,16 +251,49 @@ impl IndexWriter {
             file.write_at(bytes, kept)?;
             file.flush()?;
         }
-        self.kept += (self.idx.len() / ENTRY) as u64;
-        self.idx.clear();
-        self.pos.clear();
-        self.dirty = false;
         Ok(())
+    }
+
+    fn finish_sealed(
+        &self,
+        disk: Disk,
+        dir: &str,
+        name: &SegmentName,
+    ) -> Result<(), RecoveryError> {
+        let mut halves = Vec::with_capacity(2);
+        for (extension, bytes) in [("idx", &self.idx), ("pos", &self.pos)] {
+            let mut whole = vec![0; self.kept as usize * ENTRY];
+            if self.kept > 0 {
+                disk.read(&path_of(dir, name, extension))?
+                    .read_at(&mut whole, 0)?;
+            }
+            whole.extend_from_slice(bytes);
+            halves.push(whole);
+        }
+        replace_both(disk, dir, name, &halves[0], &halves[1])
     }
 }
 
-/// Writes both indexes of a segment anew from the segment alone, so that a crash leaves the old or the new ones, and
-/// who has the old ones open keeps them. Beyond damage it goes on at the next whole batch. Returns how many entries that
+/// Puts both indexes of a segment in the place of the old ones. A sealed segment's index is believed without a look at
+/// it, so a crash leaves the old ones, the new ones, or a missing one, which is written anew: never a half of each.
+fn replace_both(
+    disk: Disk,
+    dir: &str,
+    name: &SegmentName,
+    idx: &[u8],
+    pos: &[u8],
+) -> Result<(), RecoveryError> {
+    let old = path_of(dir, name, "pos");
+    if disk.exists(&old)? {
+        disk.unlink(&old)?;
+        disk.flush_dir(dir)?;
+    }
+    disk.replace(dir, &format!("{}.idx", name.stem()), idx)?;
+    disk.replace(dir, &format!("{}.pos", name.stem()), pos)
+}
+
+/// Writes both indexes of a segment anew from the segment alone, so that a crash leaves no half of each, and who has the
+/// old ones open keeps them. Beyond damage it goes on at the next whole batch. Returns how many entries that
 /// made.
 ///
 /// # Errors
@@ -286,8 +333,7 @@ pub fn rebuild_index(
             },
         )?;
     }
-    disk.replace(&dir, &format!("{}.idx", name.stem()), &writer.idx)?;
-    disk.replace(&dir, &format!("{}.pos", name.stem()), &writer.pos)?;
+    replace_both(disk, &dir, name, &writer.idx, &writer.pos)?;
     Ok((writer.idx.len() / ENTRY) as u64)
 }
 

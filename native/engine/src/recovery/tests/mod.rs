@@ -6,6 +6,7 @@ mod files;
 mod indexes;
 mod interrupted;
 mod journal;
+mod killed;
 mod power;
 mod rotation;
 mod torn;

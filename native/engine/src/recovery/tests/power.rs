@@ -8,7 +8,7 @@ use crate::sim::{Barrier, DirKind, Fault, FileKind, IoKind, Rng, SimDisk, Surviv
 use crate::storage::{Open, Storage};
 
 /// The files of a directory on a simulated disk, everything durable (or nothing but the names).
-fn on_sim(files: &Files, flushed: bool) -> SimDisk {
+pub fn on_sim(files: &Files, flushed: bool) -> SimDisk {
     let disk = SimDisk::new(1);
     let mut dirs = vec![String::new()];
     let mut paths: Vec<_> = files.snapshot().into_iter().collect();
