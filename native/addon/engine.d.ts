@@ -13,8 +13,97 @@ export declare class EngineNode {
   stop(): Promise<void>
 }
 
+/** A file that is looked at. It is opened once, so that a rename or a removal meanwhile changes nothing. */
+export declare class LogFile {
+  constructor()
+  /** Opens the regular file at `path`; nothing is returned when that went well. */
+  open(path: string): FileError | null
+  /** Closes it as soon as nothing reads it any more. */
+  close(): void
+  /** Bytes in the file now. */
+  size(): number
+  /** Follows batches from byte `from` on, at most `budget` bytes and one batch, and checks everything about each. */
+  follow(from: number, wanted: WantedBatch, budget: number): Promise<Stretch>
+  /** Up to `most` headers from byte `from` on, each behind the batch before it; payloads are not read. */
+  headers(from: number, most: number): Array<BatchSeen>
+  /** The first batch header from byte `from` on that holds, of the topic and epoch if they are given. */
+  findHeader(from: number, topic?: number | undefined | null, epoch?: number | undefined | null): Promise<BatchSeen | null>
+  /** The first byte from `from` on that is not zero. */
+  firstNonzero(from: number): Promise<number | null>
+  /** `length` bytes from `at` on; fewer at the end of the file. */
+  read(at: number, length: number): Buffer
+}
+
 /** CPUs that the thread `id` may run on, ascending; 0 is the calling one. Empty when there is no such thread. */
 export declare function allowedCpus(id: number): Array<number>
+
+/** A batch header and where it stands (formats.md, "Segment"). */
+export interface BatchSeen {
+  /** Byte position of the header. */
+  position: number
+  /** Bytes of the whole batch, its header included. */
+  length: number
+  /** The header's own checksum. */
+  checksum: number
+  previous: number
+  payloadChecksum: number
+  payloadKind: 'crc32' | 'crc32c'
+  payloadLength: number
+  recordCount: number
+  topic: number
+  epoch: number
+  timestampNs: bigint
+  nodeActorSequence: bigint
+  baseRecord: bigint
+  baseOffset: bigint
+  producerNs: bigint
+  durableOffset: bigint
+  term: bigint
+  logIndex: bigint
+  producerId: bigint
+  producerSequence: bigint
+}
+
+/** A block of a journal chunk. */
+export interface BlockSeen {
+  position: number
+  length: number
+  checksum: number
+  previous: number
+  generation: bigint
+  sequence: bigint
+  oldestGeneration: bigint
+  durableSequence: bigint
+  firstSequence: bigint
+  entries: Array<EntryOfBlock>
+}
+
+/** Up to `most` blocks of a journal chunk from byte `from` on; none where it cannot be read. */
+export declare function chunkBlocks(directory: string, name: string, from: number, most: number): Array<BlockSeen>
+
+/** Something in a chunk that does not hold. */
+export interface ChunkProblem {
+  kind: string
+  at: number
+  detail: string
+}
+
+/** A journal chunk, or why it could not be read (docs/formats.md, "Journal"). */
+export interface ChunkReport {
+  fileBytes: number
+  generation?: bigint
+  blocks: number
+  firstSequence?: bigint
+  lastSequence?: bigint
+  /** Byte position behind the last block of the newest generation. */
+  end: number
+  batches: number
+  tails: number
+  watermarks: number
+  commits: number
+  problems: Array<ChunkProblem>
+  error?: DirectoryError
+}
 
 /** A committed offset. */
 export interface Commit {
@@ -43,6 +132,15 @@ export interface Description {
   lastTimestampNs: bigint
   next: Position
   frozen: boolean
+}
+
+/** What went wrong in a data directory, in the engine's words. */
+export interface DirectoryError {
+  /** `io`, `newer-format`, `data-dir-invalid`. */
+  code: string
+  message: string
+  hint: string
+  errno: number
 }
 
 /** What a node can be told. `query` comes back in the event that answers. */
@@ -125,8 +223,34 @@ export interface EngineThread {
   id: number
 }
 
+/** An entry of a journal block; what its kind does not have is left out. */
+export interface EntryOfBlock {
+  kind: 'batch' | 'tail' | 'watermark' | 'commit' | 'unreadable'
+  topic?: number
+  epoch?: number
+  /** Base offset of the segment, for a batch or a tail. */
+  segment?: bigint
+  /** Byte position in it. */
+  position?: bigint
+  /** Where its bytes stand in the chunk, and how many. */
+  at?: number
+  length?: number
+  /** Of a watermark: the durable offset. Of a commit: the committed one. */
+  offset?: bigint
+  consumer?: bigint
+  /** Seconds since 1970. */
+  committedAt?: number
+}
+
 /** Leaves the process at once with `code`: no handler runs, nothing is flushed. */
 export declare function exitNow(code: number): void
+
+/** What went wrong when the system refused something. */
+export interface FileError {
+  /** The system's number; 0 where it was none of its errors. */
+  errno: number
+  message: string
+}
 
 /** What recovery did or saw. */
 export interface Finding {
@@ -143,6 +267,15 @@ export interface HelloSettings {
   orderByTopic: boolean
   linearizable: boolean
 }
+
+/** How `rebuildIndex` ended. */
+export interface IndexOutcome {
+  entries: number
+  error?: DirectoryError
+}
+
+/** Reads the journal chunk `name` in the directory at `directory`. */
+export declare function inspectChunk(directory: string, name: string): Promise<ChunkReport>
 
 /** Takes the data directory at `path` for this process; it is released when the process ends, however that happens. */
 export declare function lockDataDirectory(path: string): LockOutcome
@@ -175,6 +308,13 @@ export declare function moveThreads(ids: Array<number>, cpus: Array<number>): nu
 /** Sends `state` (`READY=1`) to the service manager's socket, a path or `@name`. False when nobody took it. */
 export declare function notifyServiceManager(socket: string, state: string): boolean
 
+/** Something about a whole batch that formats.md does not allow. */
+export interface Odd {
+  position: number
+  kind: 'records' | 'header'
+  detail: string
+}
+
 /** Where a topic goes on. */
 export interface Position {
   offset: bigint
@@ -185,12 +325,46 @@ export interface Position {
   chain: number
 }
 
+/** Writes both indexes of the segment `stem` in `directory` anew from the segment alone; how many entries that made, or why not. */
+export declare function rebuildIndex(directory: string, stem: string, everyBytes: number): Promise<IndexOutcome>
+
+/** Recovers a data directory as a start of a node does. The caller holds its lock, unless it is a rehearsal. */
+export declare function recoverDirectory(options: RecoverOptions): Promise<RecoverOutcome>
+
+/** A topic after recovery. */
+export interface RecoveredEnd {
+  id: number
+  name: string
+  epoch: number
+  endOffset: bigint
+  endRecord: bigint
+  frozen: boolean
+}
+
 /** What recovery found of a topic. */
 export interface RecoveredTopic {
   metadata: TopicMetadata
   next: Position
   /** Takes no writes until it is repaired. */
   frozen: boolean
+}
+
+/** Recovery outside of a node: what it is told, and whether it only says what it would do. */
+export interface RecoverOptions {
+  dataDir: string
+  nextTopicId: number
+  nodeId: number
+  chunkBytes: number
+  indexEveryBytes: number
+  /** Nothing in the directory is changed. */
+  rehearse: boolean
+}
+
+/** How it ended: what was found and done, or what stopped it. */
+export interface RecoverOutcome {
+  findings: Array<Finding>
+  topics: Array<RecoveredEnd>
+  error?: DirectoryError
 }
 
 /** Why something was refused (`lance_engine::error::Refusal`). */
@@ -215,6 +389,31 @@ export type StartOutcome =
   announcements: Array<string>; threads: Array<EngineThread> }
   | { kind: 'failed'; code: string; message: string; hint: string }
 
+/** Why a stretch ends. */
+export interface Stop {
+  kind: 'budget' | 'end' | 'fill' | 'cut' | 'header' | 'newer' | 'payload' | 'foreign' | 'chain' | 'read'
+  /** One sentence; empty for `budget` and `end`. */
+  detail: string
+  /** The batch that it ended at, where its header could be read. */
+  batch?: BatchSeen
+}
+
+/** Batches that hold and continue one another. */
+export interface Stretch {
+  first?: BatchSeen
+  last?: BatchSeen
+  batches: number
+  records: number
+  recordBytes: number
+  types: Array<TypeCount>
+  /** The highest durable offset that a header tells. */
+  durable: bigint
+  /** Byte position behind the last batch. */
+  end: number
+  odd: Array<Odd>
+  stop: Stop
+}
+
 /** A topic as `metadata.json` describes it. */
 export interface TopicMetadata {
   id: number
@@ -225,4 +424,23 @@ export interface TopicMetadata {
   durability: 'durable' | 'written'
   retention?: Retention
   resume?: Position
+}
+
+/** Records of one type. */
+export interface TypeCount {
+  kind: number
+  records: number
+}
+
+/** What the first batch of a stretch must continue; what is left out is not asked for. */
+export interface WantedBatch {
+  topic?: number
+  epoch?: number
+  offset?: bigint
+  record?: bigint
+  /** Key of the last record before it. */
+  timestampNs?: bigint
+  nodeActorSequence?: bigint
+  /** Header checksum of the batch before it. */
+  chain?: number
 }

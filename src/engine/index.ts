@@ -1,4 +1,5 @@
 export { EngineError, EngineRefusal } from './errors.js';
+export * from './inspect.js';
 export { startEngine } from './native-engine.js';
 export { exitNow, type LockResult, lockDirectory, notifyServiceManager } from './process.js';
 export type * from './types.js';

@@ -8,5 +8,6 @@
 mod command;
 mod config;
 mod event;
+mod inspect;
 mod node;
 mod process;

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::error::RecoveryError;
+use super::window::Source;
 use crate::storage::{Handle, Open, Storage};
 
 /// A data directory, seen by recovery.
@@ -102,7 +103,10 @@ impl<'a> Disk<'a> {
     /// Puts a file in the place of another, or of none, so that a crash leaves the one or the other, whole:
     /// written under its temporary name, flushed, renamed, the directory flushed.
     pub fn replace(self, dir: &str, name: &str, bytes: &[u8]) -> Outcome<()> {
-        let path = format!("{dir}/{name}");
+        let path = match dir {
+            "" => name.to_owned(),
+            _ => format!("{dir}/{name}"),
+        };
         let temporary = format!("{path}~");
         let file = self.create(&temporary)?;
         file.write_at(bytes, 0)?;
@@ -156,6 +160,15 @@ impl File<'_> {
             .0
             .flush(self.handle)
             .map_err(failed("flush", &self.path))
+    }
+}
+
+impl Source for File<'_> {
+    fn read_raw(&self, to: &mut [u8], at: u64) -> io::Result<usize> {
+        File::read_raw(self, to, at)
+    }
+    fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
+        self.disk.0.next_data(self.handle, at)
     }
 }
 

@@ -304,9 +304,22 @@ pub fn rebuild_index(
     name: &SegmentName,
     index_every_bytes: u64,
 ) -> Result<u64, RecoveryError> {
-    let disk = Disk(storage);
     let dir = format!("{SEGMENTS_DIR}/{topic}");
-    let file = disk.read(&path_of(&dir, name, "lnc"))?;
+    rebuild_index_in(storage, &dir, name, index_every_bytes)
+}
+
+/// As `rebuild_index`, for a segment in any directory of the storage; `""` is the storage's own.
+///
+/// # Errors
+/// `Io`.
+pub fn rebuild_index_in(
+    storage: &dyn Storage,
+    dir: &str,
+    name: &SegmentName,
+    index_every_bytes: u64,
+) -> Result<u64, RecoveryError> {
+    let disk = Disk(storage);
+    let file = disk.read(&path_of(dir, name, "lnc"))?;
     let mut writer = IndexWriter::new(index_every_bytes, &Agreement::default());
     let mut window = Window::new(&file);
     let mut link = Link {
@@ -333,7 +346,7 @@ pub fn rebuild_index(
             },
         )?;
     }
-    replace_both(disk, &dir, name, &writer.idx, &writer.pos)?;
+    replace_both(disk, dir, name, &writer.idx, &writer.pos)?;
     Ok((writer.idx.len() / ENTRY) as u64)
 }
 

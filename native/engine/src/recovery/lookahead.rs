@@ -106,6 +106,11 @@ pub(super) fn next_header(window: &mut Window, mut at: u64) -> io::Result<Option
     });
     let overlap = FINDER.needle().len() - 1;
     loop {
+        match window.next_data(at)? {
+            // A header begins with a zero, which may be the last of a hole.
+            Some(data) => at = at.max(data.saturating_sub(overlap as u64)),
+            None => return Ok(None),
+        }
         let bytes = window.bytes(at, Window::MOST)?;
         if bytes.len() <= overlap {
             return Ok(None);

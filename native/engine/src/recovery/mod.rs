@@ -34,8 +34,11 @@ mod window;
 
 pub use commits::{read_checkpoint, write_checkpoint, CHECKPOINT};
 pub use error::RecoveryError;
-pub use index::{index_due, rebuild_index};
-pub use inspect::{inspect_chunk, ChunkReport};
+pub use index::{index_due, rebuild_index, rebuild_index_in};
+pub use inspect::{
+    chunk_blocks, inspect_chunk, BatchSeen, BlockSeen, ChunkReport, EntrySeen, LogFile, Odd, Stop,
+    Stretch, Wanted,
+};
 pub use metadata::{
     metadata_from_json, metadata_to_json, read_metadata, write_metadata, METADATA, METADATA_FORMAT,
 };

@@ -180,16 +180,16 @@ fn expected_owner(disk: Disk, dir: &str, window: &mut Window) -> Option<Owner> {
     }
 }
 
-struct Verification<'v, 'f, 'a> {
-    window: Window<'f, 'a>,
+struct Verification<'v, 'f> {
+    window: Window<'f>,
     /// For the records of a batch: a second place in the file.
-    records: Window<'f, 'a>,
+    records: Window<'f>,
     owner: Owner,
     most: usize,
     report: &'v mut SegmentReport,
 }
 
-impl Verification<'_, '_, '_> {
+impl Verification<'_, '_> {
     fn run(&mut self, entries: &mut IndexEntries) -> Result<(), RecoveryError> {
         let name = self.report.name;
         let mut link = Link {

@@ -2,23 +2,30 @@
 
 use std::io;
 
-use super::disk::File;
-
 /// Bytes read at once.
 const WINDOW: usize = 256 * 1024;
 
+/// Where the bytes come from: a file of the storage, or one that is only looked at.
+pub(super) trait Source {
+    /// Reads until `to` is full or the file ends.
+    fn read_raw(&self, to: &mut [u8], at: u64) -> io::Result<usize>;
+    /// The first position from `at` on that may hold anything but zeros, as far as the file system tells without reading
+    /// (a sparse file's holes are passed over); `None` if there is none up to the end.
+    fn next_data(&self, at: u64) -> io::Result<Option<u64>>;
+}
+
 /// A file and the part of it that is in memory.
-pub(super) struct Window<'f, 'a> {
-    pub file: &'f File<'a>,
+pub(super) struct Window<'f> {
+    source: &'f dyn Source,
     buffer: Vec<u8>,
     start: u64,
     filled: usize,
 }
 
-impl<'f, 'a> Window<'f, 'a> {
-    pub fn new(file: &'f File<'a>) -> Self {
+impl<'f> Window<'f> {
+    pub fn new(source: &'f dyn Source) -> Self {
         Self {
-            file,
+            source,
             buffer: Vec::new(),
             start: 0,
             filled: 0,
@@ -34,16 +41,24 @@ impl<'f, 'a> Window<'f, 'a> {
         if !inside {
             self.buffer.resize(WINDOW, 0);
             self.filled = 0;
-            self.filled = self.file.read_raw(&mut self.buffer, at)?;
+            self.filled = self.source.read_raw(&mut self.buffer, at)?;
             self.start = at;
         }
         let from = (at - self.start) as usize;
         let to = (from + len).min(self.filled);
         Ok(&self.buffer[from.min(to)..to])
     }
+    /// `Source::next_data`, never below `at`.
+    pub fn next_data(&self, at: u64) -> io::Result<Option<u64>> {
+        Ok(self.source.next_data(at)?.map(|data| data.max(at)))
+    }
     /// The first byte at or after `at` that is not zero; `None` if zeros go on to the end of the file.
     pub fn first_nonzero(&mut self, mut at: u64) -> io::Result<Option<u64>> {
         loop {
+            match self.next_data(at)? {
+                Some(data) => at = data,
+                None => return Ok(None),
+            }
             let bytes = self.bytes(at, WINDOW)?;
             if bytes.is_empty() {
                 return Ok(None);

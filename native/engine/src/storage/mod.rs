@@ -4,10 +4,12 @@
 //! relative to the data directory, with `/` between names.
 
 mod os;
+mod rehearsal;
 
 use std::io;
 
-pub use os::{DirLock, LockError, OsStorage};
+pub use os::{next_data, DirLock, LockError, OsStorage};
+pub use rehearsal::Rehearsal;
 
 /// An open file. For the system's storage it is a file descriptor, so that a ring can take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,12 @@ pub trait Storage: Send + Sync {
     fn close(&self, file: Handle);
     /// Reads up to `to.len()` bytes; fewer only at the end of the file.
     fn read_at(&self, file: Handle, to: &mut [u8], at: u64) -> io::Result<usize>;
+    /// The first position from `at` on that may hold anything but zeros, told without reading; `None` if there is none up
+    /// to the end of the file. Storage that cannot tell says `at`.
+    fn next_data(&self, file: Handle, at: u64) -> io::Result<Option<u64>> {
+        let _ = file;
+        Ok(Some(at))
+    }
     /// Writes all of `from`.
     fn write_at(&self, file: Handle, from: &[u8], at: u64) -> io::Result<()>;
     /// Bytes in the file.

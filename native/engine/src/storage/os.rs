@@ -5,7 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -175,6 +175,28 @@ fn file(handle: Handle) -> ManuallyDrop<File> {
     ManuallyDrop::new(unsafe { File::from_raw_fd(handle.0) })
 }
 
+/// The first position from `at` on that is no hole of the file (`SEEK_DATA`); `None` behind the last one. `at` where the
+/// file system does not tell. Moves the descriptor's own position, which nothing here uses.
+///
+/// # Errors
+/// The system's.
+pub fn next_data(descriptor: BorrowedFd, at: u64) -> io::Result<Option<u64>> {
+    let Ok(from) = libc::off_t::try_from(at) else {
+        return Ok(None);
+    };
+    // SAFETY: plain system call on a descriptor that is open.
+    let data = unsafe { libc::lseek(descriptor.as_raw_fd(), from, libc::SEEK_DATA) };
+    if let Ok(data) = u64::try_from(data) {
+        return Ok(Some(data));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENXIO) => Ok(None),
+        Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ESPIPE) => Ok(Some(at)),
+        _ => Err(error),
+    }
+}
+
 impl Storage for OsStorage {
     fn open(&self, path: &str, how: Open) -> io::Result<Handle> {
         let path = self.path(path)?;
@@ -215,6 +237,10 @@ impl Storage for OsStorage {
             }
         }
         Ok(done)
+    }
+
+    fn next_data(&self, handle: Handle, at: u64) -> io::Result<Option<u64>> {
+        next_data(file(handle).as_fd(), at)
     }
 
     fn write_at(&self, handle: Handle, from: &[u8], at: u64) -> io::Result<()> {

@@ -1,10 +1,10 @@
 //! Reading a journal chunk and saying what is in it: `lance segment inspect journal/...`, offline.
 
-use super::blocks::{scan, Block};
-use super::disk::Disk;
-use super::error::RecoveryError;
-use super::verify::Problem;
-use crate::format::journal::{entries, Entry, EntryProblem, BLOCK_HEADER};
+use super::super::blocks::{scan, Block};
+use super::super::disk::Disk;
+use super::super::error::RecoveryError;
+use super::super::verify::Problem;
+use crate::format::journal::{entries, BlockHeader, Entry, EntryProblem, Place, BLOCK_HEADER};
 use crate::storage::Storage;
 
 /// What the blocks of a chunk's newest generation hold.
@@ -103,4 +103,110 @@ impl ChunkReport {
             }
         }
     }
+}
+
+/// A block of a chunk and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockSeen {
+    /// Byte position in the chunk.
+    pub position: u64,
+    pub header: BlockHeader,
+    pub checksum: u32,
+    pub entries: Vec<EntrySeen>,
+}
+
+/// An entry, without the bytes it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntrySeen {
+    /// `len` bytes from `at` on, counted in the chunk.
+    Batch {
+        place: Place,
+        at: u64,
+        len: u64,
+    },
+    Tail {
+        place: Place,
+        at: u64,
+        len: u64,
+    },
+    Watermark {
+        topic: u32,
+        epoch: u32,
+        durable_offset: u64,
+    },
+    Commit {
+        topic: u32,
+        epoch: u32,
+        consumer: u64,
+        offset: u64,
+        at_s: u64,
+    },
+    /// Of a kind that this version does not know, or of an impossible length.
+    Unreadable,
+}
+
+/// Up to `most` whole blocks of a chunk from byte `from` on, of whatever generation, in the order in which they stand.
+///
+/// # Errors
+/// `Io`, `NewerFormat`.
+pub fn chunk_blocks(
+    storage: &dyn Storage,
+    path: &str,
+    from: u64,
+    most: usize,
+) -> Result<Vec<BlockSeen>, RecoveryError> {
+    let file = Disk(storage).read(path)?;
+    let mut blocks = Vec::new();
+    scan(&file, 0, &mut blocks)?;
+    let wanted = blocks.iter().filter(|block| block.position >= from);
+    let mut seen = Vec::new();
+    for block in wanted.take(most) {
+        let start = block.position + BLOCK_HEADER as u64;
+        let mut bytes = vec![0; block.header.length as usize];
+        file.read_at(&mut bytes, start)?;
+        let place_of = |body: &[u8]| {
+            let at = body.as_ptr() as usize - bytes.as_ptr() as usize;
+            (start + at as u64, body.len() as u64)
+        };
+        let entry = |entry| match entry {
+            Ok(Entry::Batch { place, bytes: body }) => {
+                let (at, len) = place_of(body);
+                EntrySeen::Batch { place, at, len }
+            }
+            Ok(Entry::Tail { place, bytes: body }) => {
+                let (at, len) = place_of(body);
+                EntrySeen::Tail { place, at, len }
+            }
+            Ok(Entry::Watermark {
+                topic,
+                epoch,
+                durable_offset,
+            }) => EntrySeen::Watermark {
+                topic,
+                epoch,
+                durable_offset,
+            },
+            Ok(Entry::Commit {
+                topic,
+                epoch,
+                consumer,
+                offset,
+                at_s,
+            }) => EntrySeen::Commit {
+                topic,
+                epoch,
+                consumer,
+                offset,
+                at_s,
+            },
+            Err(_) => EntrySeen::Unreadable,
+        };
+        seen.push(BlockSeen {
+            position: block.position,
+            header: block.header,
+            checksum: block.checksum,
+            entries: entries(&bytes).map(entry).collect(),
+        });
+    }
+    Ok(seen)
 }
