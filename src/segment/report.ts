@@ -1,0 +1,78 @@
+import type { BatchSeen, ChunkReport } from '../engine/index.js';
+import { formatSortKey } from '../protocol/index.js';
+import type { IndexReport } from './index-file.js';
+import type { FileKind, SegmentName } from './names.js';
+import { ProblemList } from './problems.js';
+import { lastSequence, type Scan } from './scan.js';
+import type { CommittedEntry, JournalStart } from './small-files.js';
+
+/** All about one file. */
+export interface FileReport {
+  path: string;
+  kind: FileKind;
+  fileBytes: number;
+  problems: ProblemList;
+  /** The data directory that it stands in, and the topic's directory, where there are such. */
+  dataDir: string | undefined;
+  topicDir: string | undefined;
+  /** Of a segment, or of an index. */
+  segment?: SegmentReport;
+  journal?: ChunkReport;
+  start?: JournalStart;
+  offsets?: CommittedEntry[];
+  /** What a JSON file holds. */
+  document?: unknown;
+  /** Something worth knowing that is no problem. */
+  note?: string;
+}
+
+/** What was found in a segment. */
+export interface SegmentReport {
+  name: SegmentName | undefined;
+  scan: Scan;
+  index: IndexReport;
+}
+
+/** The sort key of a batch's first record, as 32 hex digits. */
+export function firstKeyOf(batch: BatchSeen): string {
+  return formatSortKey(batch.timestampNs, batch.nodeActorSequence);
+}
+
+/** The sort key of a batch's last record. */
+export function lastKeyOf(batch: BatchSeen): string {
+  return formatSortKey(batch.timestampNs, lastSequence(batch));
+}
+
+/** The JSON of a file (cli.md, `lance segment inspect`). Files that are no segments have the same fields, and one of their own. */
+export function reportDocument(report: FileReport): Record<string, unknown> {
+  const { path, fileBytes, segment, problems } = report;
+  const scan = report.kind === 'index' ? undefined : segment?.scan;
+  const { first, last } = scan ?? {};
+  const types = [...(scan?.types ?? [])].sort(([a], [b]) => a - b);
+  return {
+    path,
+    state: segment ? (segment.name?.endNs === undefined ? 'active' : 'sealed') : null,
+    fileBytes,
+    recordBytes: scan?.recordBytes ?? 0,
+    batches: scan?.batches ?? 0,
+    records: scan?.records ?? 0,
+    firstRecord: first ? first.baseRecord : null,
+    lastRecord: last ? last.baseRecord + BigInt(last.recordCount - 1) : null,
+    firstKey: first ? firstKeyOf(first) : null,
+    lastKey: last ? lastKeyOf(last) : null,
+    types: Object.fromEntries(types.map(([type, count]) => [type.toString(16).padStart(2, '0'), count])),
+    index: segment ? { entries: segment.index.entries, valid: segment.index.valid } : { entries: 0, valid: 0 },
+    problems: problems.all(),
+    ...own(report),
+  };
+}
+
+function own({ journal, start, offsets, document, kind }: FileReport): Record<string, unknown> {
+  if (journal) {
+    const { fileBytes: _, problems: __, error: ___, ...rest } = journal;
+    return { journal: rest };
+  }
+  if (start) return { start };
+  if (offsets) return { committed: offsets };
+  return document === undefined ? {} : { [kind]: document };
+}
