@@ -76,7 +76,8 @@ export async function checkIndex(
 ): Promise<IndexReport> {
   const sizes = await sizesOf(path);
   if (sizes === undefined) {
-    if (expected.required) problems.add('index', 0, 'there is no index; a start or `repair` writes it from the segment');
+    if (expected.required)
+      problems.add('index', 0, 'there is no index; a start or `repair` writes it from the segment');
     return { entries: 0, valid: 0 };
   }
   if (typeof sizes === 'string') {
@@ -96,7 +97,8 @@ export async function checkIndex(
     if (entry.ordinal >= entries) break;
     const wrong = judge(entry, segment, expected, before);
     if (wrong === undefined) valid += 1;
-    else if (wrong !== AHEAD) problems.add('index', entry.ordinal * ENTRY_BYTES, `entry ${entry.ordinal} ${wrong}`);
+    else if (wrong !== AHEAD)
+      problems.add('index', entry.ordinal * ENTRY_BYTES, `entry ${entry.ordinal} ${wrong}`);
     before = entry.position;
   }
   if (entries === 0 && expected.end > 0 && !expected.growing && !ragged)
@@ -115,8 +117,10 @@ function judge(
   const { position, posPosition, ordinal } = entry;
   const allZero = entry.timestampNs === 0n && entry.nodeActorSequence === 0n && position === 0n;
   if (allZero && ordinal > 0) return growing ? AHEAD : 'is zeros';
-  if (position !== posPosition) return `points at byte ${position} by the .idx and at ${posPosition} by the .pos`;
-  if (ordinal === 0 && position !== 0n) return `points at byte ${position}; the first is for the first batch, at byte 0`;
+  if (position !== posPosition)
+    return `points at byte ${position} by the .idx and at ${posPosition} by the .pos`;
+  if (ordinal === 0 && position !== 0n)
+    return `points at byte ${position}; the first is for the first batch, at byte 0`;
   if (position <= before) return `points at byte ${position}, not beyond the entry before it`;
   if (position >= BigInt(end)) return growing ? AHEAD : `points at byte ${position}, beyond the last batch`;
   const [batch] = segment.headers(Number(position), 1);

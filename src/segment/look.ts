@@ -9,7 +9,14 @@ import { withFile } from './open.js';
 import { ProblemList } from './problems.js';
 import type { FileReport } from './report.js';
 import { type Owner, scanSegment } from './scan.js';
-import { type Metadata, readMetadata, readNode, readOffsets, readQuarantine, readStart } from './small-files.js';
+import {
+  type Metadata,
+  readMetadata,
+  readNode,
+  readOffsets,
+  readQuarantine,
+  readStart,
+} from './small-files.js';
 
 /** Most bytes of a file that is read whole. */
 const SMALL_FILE = 64 * 1024 * 1024;
@@ -44,7 +51,10 @@ async function lookAtOne(
 ): Promise<FileReport | undefined> {
   const { path, kind } = found;
   const dataDir = dataDirs.find((dir) => dir !== '' && isBelow(path, dir)) ?? dataDirOf(path);
-  const topicDir = existsSync(join(dirname(path), 'metadata.json')) || basename(dirname(dirname(path))) === 'segments' ? dirname(path) : undefined;
+  const topicDir =
+    existsSync(join(dirname(path), 'metadata.json')) || basename(dirname(dirname(path))) === 'segments'
+      ? dirname(path)
+      : undefined;
   const report: FileReport = {
     path,
     kind,
@@ -163,13 +173,19 @@ async function readSegment(report: FileReport, { owners, options, running }: Aro
   });
 }
 
-function tornWords(torn: { why: string; at: number; to: number; batches: number }, fileBytes: number): string {
+function tornWords(
+  torn: { why: string; at: number; to: number; batches: number },
+  fileBytes: number,
+): string {
   const beyond = torn.batches > 0 ? `, ${torn.batches} whole batches among them` : '';
   const bytes = Math.max(torn.to, Math.min(torn.at + 1, fileBytes)) - torn.at;
   return `${torn.why}; ${bytes} bytes are beyond the last batch${beyond}, and nothing proves that any of them was acknowledged as durable: a start or \`repair\` cuts here`;
 }
 
-async function ownerOf(topicDir: string | undefined, owners: Map<string, Owner | undefined>): Promise<Owner | undefined> {
+async function ownerOf(
+  topicDir: string | undefined,
+  owners: Map<string, Owner | undefined>,
+): Promise<Owner | undefined> {
   if (topicDir === undefined) return undefined;
   if (!owners.has(topicDir)) owners.set(topicDir, toOwner(await metadataOf(topicDir)));
   return owners.get(topicDir);

@@ -2,7 +2,7 @@ import type { BatchSeen, ChunkReport } from '../engine/index.js';
 import { formatSortKey } from '../protocol/index.js';
 import type { IndexReport } from './index-file.js';
 import type { FileKind, SegmentName } from './names.js';
-import { ProblemList } from './problems.js';
+import type { ProblemList } from './problems.js';
 import { lastSequence, type Scan } from './scan.js';
 import type { CommittedEntry, JournalStart } from './small-files.js';
 
@@ -61,7 +61,9 @@ export function reportDocument(report: FileReport): Record<string, unknown> {
     firstKey: first ? firstKeyOf(first) : null,
     lastKey: last ? lastKeyOf(last) : null,
     types: Object.fromEntries(types.map(([type, count]) => [type.toString(16).padStart(2, '0'), count])),
-    index: segment ? { entries: segment.index.entries, valid: segment.index.valid } : { entries: 0, valid: 0 },
+    index: segment
+      ? { entries: segment.index.entries, valid: segment.index.valid }
+      : { entries: 0, valid: 0 },
     problems: problems.all(),
     ...own(report),
   };

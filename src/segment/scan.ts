@@ -169,7 +169,10 @@ class Scanner {
       return true;
     }
     const next = await this.resync(batch);
-    this.problem(kind === 'cut' ? 'end' : kind === 'fill' ? 'header' : kind, `${detail}${missing(this.wanted, next)}`);
+    this.problem(
+      kind === 'cut' ? 'end' : kind === 'fill' ? 'header' : kind,
+      `${detail}${missing(this.wanted, next)}`,
+    );
     if (!next) return false;
     this.scan.gaps.push({ from, to: next.position });
     this.at = next.position;
@@ -179,7 +182,10 @@ class Scanner {
 
   /** The next header that may stand there, behind what does not hold. */
   private async resync(batch: BatchSeen | undefined): Promise<BatchSeen | undefined> {
-    const { topic, epoch } = { topic: this.wanted.topic ?? batch?.topic, epoch: this.wanted.epoch ?? batch?.epoch };
+    const { topic, epoch } = {
+      topic: this.wanted.topic ?? batch?.topic,
+      epoch: this.wanted.epoch ?? batch?.epoch,
+    };
     const own = batch && batch.topic === topic && batch.epoch === epoch ? batch.length : 1;
     let from = this.at + own;
     for (;;) {
@@ -248,7 +254,11 @@ class Scanner {
     if (first.position === 0 && first.timestampNs !== name.startNs)
       problems.add('name', 0, `the name starts at ${name.startNs}, the first record at ${first.timestampNs}`);
     if (name.endNs !== undefined && last.timestampNs !== name.endNs)
-      problems.add('name', last.position, `the name ends at ${name.endNs}, the last record at ${last.timestampNs}`);
+      problems.add(
+        'name',
+        last.position,
+        `the name ends at ${name.endNs}, the last record at ${last.timestampNs}`,
+      );
   }
 }
 

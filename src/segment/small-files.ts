@@ -86,7 +86,11 @@ function holds(document: unknown, problems: ProblemList, checks: readonly Check[
   }
   const fields = document as Record<string, unknown>;
   if (typeof fields.format === 'number' && fields.format > 1) {
-    problems.add('newer', 0, `format ${fields.format} is newer than this lance reads (1); use the version that wrote it`);
+    problems.add(
+      'newer',
+      0,
+      `format ${fields.format} is newer than this lance reads (1); use the version that wrote it`,
+    );
     return false;
   }
   const wrong = [['format', (value: unknown) => value === 1, '1'] as Check, ...checks].filter(
@@ -165,13 +169,21 @@ function header(
   }
   const [stored, computed] = [bytes.readUInt32LE(4), checksum('crc32c', bytes.subarray(8))];
   if (stored !== computed) {
-    problems.add('checksum', 4, `the checksum does not hold (stored ${hex(stored)}, computed ${hex(computed)})`);
+    problems.add(
+      'checksum',
+      4,
+      `the checksum does not hold (stored ${hex(stored)}, computed ${hex(computed)})`,
+    );
     return 0;
   }
   const version = String.fromCharCode(bytes[3] as number);
   if (version !== '1') {
     const newer = version >= '2' && version <= '9';
-    problems.add(newer ? 'newer' : 'format', 3, newer ? `version ${version} is newer than this lance reads` : 'the magic is damaged');
+    problems.add(
+      newer ? 'newer' : 'format',
+      3,
+      newer ? `version ${version} is newer than this lance reads` : 'the magic is damaged',
+    );
     return 0;
   }
   const count = bytes.readUInt32LE(countAt);
