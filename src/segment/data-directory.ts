@@ -42,9 +42,9 @@ export async function foresee(
   return { dataDir, findings: outcome.findings, refusal };
 }
 
-/** A torn end is one only if recovery says so: else the journal has the rest. */
+/** A torn end, or none at all, is a problem only if recovery says so: else the journal has the rest. */
 function acquit(report: FileReport): void {
-  const torn = report.problems.list.findIndex(({ kind }) => kind === 'torn');
+  const torn = report.problems.list.findIndex(({ kind }) => kind === 'torn' || kind === 'empty');
   if (torn < 0) return;
   const [problem] = report.problems.list.splice(torn, 1);
   report.note = `the journal has what is missing behind byte ${problem?.at}; the next start brings it into the segment`;

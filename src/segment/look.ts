@@ -151,7 +151,8 @@ async function readSegment(report: FileReport, { owners, options, running }: Aro
       scan = await scanSegment(file, { name, owner, onProgress });
     }
     report.fileBytes = scan.fileBytes;
-    for (const { kind, at, detail } of scan.problems.list) report.problems.add(kind, at, detail);
+    for (const { kind, at, detail } of scan.problems.list)
+      if (kind !== 'empty' || !growing) report.problems.add(kind, at, detail);
     const { torn } = scan;
     if (torn && growing) {
       report.note = `the node is writing it: bytes ${torn.at} to ${torn.to} are not a whole batch yet, or stand in the journal`;
@@ -232,6 +233,15 @@ async function readJournal(report: FileReport, { running }: Around): Promise<voi
     return;
   }
   report.journal = chunk;
+  if (!running && chunk.blocks === 0) {
+    const dirty = await withFile(report.path, (file) => file.firstNonzero(0));
+    if (dirty !== null || chunk.fileBytes === 0)
+      report.problems.add(
+        'format',
+        dirty ?? 0,
+        'there is no journal block, and it is not a fresh chunk of zeros either',
+      );
+  }
   // In a data directory recovery is asked instead, which sees all chunks and knows what is obsolete.
   if (running || report.dataDir !== undefined) return;
   for (const { kind, at, detail } of chunk.problems) report.problems.add(kind, at, detail);

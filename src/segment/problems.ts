@@ -2,7 +2,7 @@
 export interface Problem {
   /**
    * `header`, `payload`, `chain`, `foreign`, `records`, `read`, `fill`, `end`: of a batch; `torn`: the end of a segment that
-   * was being written, nothing of it was acknowledged; `damage`: what a start of the node finds missing; `name`, `index`,
+   * was being written, nothing of it was acknowledged; `empty`: such a one without any batch; `damage`: what a start of the node finds missing; `name`, `index`,
    * `newer`; between segments `gap`, `overlap`, `duplicate`; of other files `format`, `missing`, `checksum`, `quarantine`.
    */
   kind: string;

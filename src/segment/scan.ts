@@ -248,7 +248,11 @@ class Scanner {
     }
     if (!first || !last) {
       if (!torn && problems.list.length === 0)
-        problems.add('end', 0, 'there is no batch, although a segment gets its name with its first');
+        problems.add(
+          this.sealed ? 'end' : 'empty',
+          0,
+          'there is no batch, although a segment gets its name with its first',
+        );
       return;
     }
     if (first.position === 0 && first.timestampNs !== name.startNs)
