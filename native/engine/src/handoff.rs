@@ -33,7 +33,6 @@ pub enum ToDisk {
         slot: TopicSlot,
         ticket: Ticket,
         end: u64,
-        received_mono_ns: u64,
         enqueued_mono_ns: u64,
     },
     /// A batch that is complete, header and all, and never changes again.

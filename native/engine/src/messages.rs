@@ -48,8 +48,8 @@ pub struct IngestFrame {
     pub producer_ns: u64,
     /// Wall clock when the frame was complete, ns: the time of receipt in the sort key.
     pub received_ns: u64,
-    /// Monotonic clock when the frame was complete, ns: the stages are measured from it.
-    pub received_mono_ns: u64,
+    /// Monotonic clock when the frame was handed over, ns: a stage is measured from it.
+    pub enqueued_mono_ns: u64,
     pub source: Source,
 }
 
@@ -109,6 +109,8 @@ pub struct FetchRequest {
     pub min_bytes: u32,
     /// Monotonic deadline of a FetchWait, ns; 0: answer at once.
     pub deadline_ns: u64,
+    /// Monotonic clock when the request was complete, or its wait was over, ns.
+    pub asked_ns: u64,
     pub mode: FetchMode,
 }
 

@@ -168,7 +168,7 @@ impl IngestAgent {
         }
     }
 
-    fn frames(&mut self, now_mono_ns: u64) -> usize {
+    fn frames(&mut self) -> usize {
         let mut done = 0;
         while done < BURST
             && self.ends.replies.room() > 2
@@ -177,7 +177,7 @@ impl IngestAgent {
             let Some(&frame) = self.ends.frames.peek() else {
                 break;
             };
-            match self.take(&frame, now_mono_ns) {
+            match self.take(&frame) {
                 Err(Later) => {
                     self.shared.starved.store(true, Ordering::Relaxed);
                     self.counters.exhausted.inc();
@@ -200,11 +200,7 @@ impl IngestAgent {
     }
 
     /// Stores a frame, or says why it is not stored.
-    fn take(
-        &mut self,
-        frame: &IngestFrame,
-        now_mono_ns: u64,
-    ) -> Result<Result<(), Refusal>, Later> {
+    fn take(&mut self, frame: &IngestFrame) -> Result<Result<(), Refusal>, Later> {
         let slot = match self.admit(frame) {
             Ok(slot) => slot,
             Err(refusal) => return Ok(Err(refusal)),
@@ -214,7 +210,7 @@ impl IngestAgent {
         let mut scratch = self.scratch.take().expect("it is put back below");
         let result = match examine(frame, payload, &mut scratch, self.config.bare_payload) {
             Err(refusal) => Ok(Err(refusal)),
-            Ok(accepted) => self.store(slot, frame, &accepted, now_mono_ns).map(Ok),
+            Ok(accepted) => self.store(slot, frame, &accepted).map(Ok),
         };
         self.scratch = Some(scratch);
         result
@@ -247,7 +243,6 @@ impl IngestAgent {
         slot: TopicSlot,
         frame: &IngestFrame,
         accepted: &Accepted<'_>,
-        now: u64,
     ) -> Result<(), Later> {
         let piece = accepted.piece;
         // A frame is stored whole or not at all: the slabs for all its parts must be there before the first is laid out.
@@ -262,8 +257,7 @@ impl IngestAgent {
             slot,
             ticket: frame.ticket,
             end,
-            received_mono_ns: frame.received_mono_ns,
-            enqueued_mono_ns: now,
+            enqueued_mono_ns: frame.enqueued_mono_ns,
         });
         self.counters.records.add(u64::from(piece.records));
         self.counters.bytes.add(u64::from(piece.len()));
@@ -421,8 +415,10 @@ impl<R: WakeRing + ?Sized> Agent<R> for IngestAgent {
     }
 
     fn do_work(&mut self, cx: &mut Cx<'_, R>) -> usize {
+        self.ends.frames.measure();
+        self.ends.from_disk.measure();
         let mut done = self.orders();
-        done += self.frames(cx.now.mono_ns);
+        done += self.frames();
         self.finish_all();
         if self.config.segment_max_age_ns > 0 && cx.now.mono_ns >= self.next_age_check_ns {
             self.next_age_check_ns = cx.now.mono_ns + AGE_CHECK_NS;

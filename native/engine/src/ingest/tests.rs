@@ -112,7 +112,7 @@ impl Bench {
             records: 1,
             producer_ns: 1,
             received_ns: self.now_ns,
-            received_mono_ns: self.now_ns,
+            enqueued_mono_ns: self.now_ns,
             source: Source::Slab(SlabId(0)),
         };
         // Moving a Vec leaves its bytes where they are.

@@ -13,6 +13,7 @@ use super::segment::Segments;
 use super::slabs::Slabs;
 use super::topic::{Batch, Frame, Topic};
 use crate::agent::{Agent, Cx};
+use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::error::Refusal;
 use crate::handoff::{FromDisk, Shared, ToDisk};
@@ -33,7 +34,7 @@ pub trait IoRing: DiskRing + WakeRing {}
 impl<T: DiskRing + WakeRing + ?Sized> IoRing for T {}
 
 /// How the agent writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IoConfig {
     /// The agent's number on its runner, for tokens.
     pub agent: u8,
@@ -45,6 +46,8 @@ pub struct IoConfig {
     pub chunks: Vec<(u64, Handle)>,
     pub generation: u64,
     pub sequence: u64,
+    /// For the stages of a frame, which a duty cycle's time is too coarse for.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The agent's ends of the queues.
@@ -333,6 +336,18 @@ impl IoAgent {
         self.counters.journal_busy.set(self.journal.chunks.busy());
     }
 
+    fn measure_queues(&self) {
+        self.ends.from_ingest.measure();
+        self.ends.from_network.measure();
+        self.ends.from_keeper.measure();
+        self.ends.from_finder.measure();
+    }
+
+    /// Monotonic ns, read now: an operation goes to the kernel, or an answer out.
+    pub(super) fn stamp(&self) -> u64 {
+        self.config.clock.now().mono_ns
+    }
+
     fn wake<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {
         if std::mem::take(&mut self.acked) {
             self.ends.network.notify(cx.ring);
@@ -366,6 +381,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
                 cx.ring.install(slot, handle).expect("the table is fresh");
             }
         }
+        self.measure_queues();
         let mut done = self.intake();
         done += self.reports(cx);
         done += self.commands(cx.now.wall_ns / 1_000_000_000);

@@ -51,7 +51,6 @@ impl IoAgent {
                     ticket,
                     end,
                     enqueued_mono_ns,
-                    ..
                 } => {
                     let topic = &mut self.topics[slot.index()];
                     if topic.phase == Phase::Live {

@@ -246,18 +246,19 @@ impl IoAgent {
         let position = journal.chunks.place(len);
         // DSYNC covers its own bytes alone: with earlier blocks unflushed, a flush has to cover them all.
         let dsync = block.durable && journal.accepted == journal.flushed && len <= LARGEST_DSYNC;
+        let now_ns = self.config.clock.now().mono_ns;
         journal.state = State::Writing {
             position,
             done: 0,
             len,
             dsync,
             durable: block.durable,
-            submitted_ns: cx.now.mono_ns,
+            submitted_ns: now_ns,
         };
         for index in 0..self.journal.members.len() {
             let slot = self.journal.members[index];
             let end = self.topics[slot.index()].journal.pending;
-            self.mark_submitted(slot, end, cx.now.mono_ns);
+            self.mark_submitted(slot, end, now_ns);
         }
         self.counters.journal_writes.inc();
         self.counters.journal_bytes.add(len);

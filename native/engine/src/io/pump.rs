@@ -235,12 +235,13 @@ impl IoAgent {
         let covered = segment.log(to);
         segment.submitted = to;
         segment.writes += 1;
+        let now_ns = self.config.clock.now().mono_ns;
         let write = Write {
             segment: held.segment,
             slab,
             from,
             to: end,
-            submitted_ns: cx.now.mono_ns,
+            submitted_ns: now_ns,
         };
         let number = self.device.start(write);
         self.counters.segment_writes.inc();
@@ -248,7 +249,7 @@ impl IoAgent {
         if covered > self.topics[slot.index()].journal.to {
             self.counters.direct_writes.inc();
         }
-        self.mark_submitted(slot, covered, cx.now.mono_ns);
+        self.mark_submitted(slot, covered, now_ns);
         let token = self.token(Kind::Write, number);
         // SAFETY: these blocks of the slab are complete or padded; the slab is released only after the write is over.
         unsafe {

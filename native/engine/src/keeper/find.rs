@@ -55,6 +55,7 @@ impl Finder {
     /// Answers what was asked. Returns how many questions that was.
     pub fn work(&mut self) -> usize {
         let mut done = 0;
+        self.questions.measure();
         while self.answers.room() > 0 {
             let Some(question) = self.questions.pop() else {
                 break;

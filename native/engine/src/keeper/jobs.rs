@@ -74,6 +74,7 @@ impl Keeper {
     pub fn work(&mut self) -> usize {
         let mut done = 0;
         let mut named = Vec::new();
+        self.jobs.measure();
         while done < GROUP {
             let Some(job) = self.jobs.pop() else { break };
             done += 1;

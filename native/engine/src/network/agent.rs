@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::agent::{Agent, Cx};
-use crate::clock::Now;
+use crate::clock::{Clock, Now};
 use crate::limits::Limits;
 use crate::messages::{FromIngest, FromIo, Source, ToIo};
 use crate::ring::{Completion, NetRing, Token, WakeRing};
@@ -64,6 +64,7 @@ pub struct NetworkAgent {
     pub(super) listeners: Vec<Listening>,
     pub(super) ends: NetworkEnds,
     pub(super) now: Now,
+    pub(super) clock: Arc<dyn Clock>,
 
     pub(super) connections: Vec<Connection>,
     pub(super) free: Vec<u32>,
@@ -141,6 +142,7 @@ impl NetworkAgent {
                 })
                 .collect(),
             now: Now::default(),
+            clock: config.clock,
             connections: (0..count).map(|_| Connection::free()).collect(),
             free: (0..count).rev().collect(),
             live: Queue::new(count as usize),
@@ -377,6 +379,8 @@ impl<R: NetRing + WakeRing + ?Sized> Agent<R> for NetworkAgent {
 
     fn do_work(&mut self, cx: &mut Cx<'_, R>) -> usize {
         self.now = cx.now;
+        self.ends.from_ingest.measure();
+        self.ends.from_io.measure();
         let ring = &mut *cx.ring;
         let mut done = self.mind_listeners(ring);
         done += self.take_from_ingest(ring);

@@ -100,6 +100,7 @@ impl NetworkAgent {
                     max_bytes: self.cap(max_bytes),
                     min_bytes: 0,
                     deadline_ns: 0,
+                    asked_ns: self.now.mono_ns,
                     mode: FetchMode::Records,
                 }));
             }
@@ -138,6 +139,7 @@ impl NetworkAgent {
                     max_bytes,
                     min_bytes,
                     deadline_ns: if at_once { 0 } else { deadline },
+                    asked_ns: self.now.mono_ns,
                     mode: if batches {
                         FetchMode::Batches
                     } else {

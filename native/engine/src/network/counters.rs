@@ -28,6 +28,7 @@ pub struct NetworkCounters {
     pub control_requests: Counter,
     pub buffers_lent: Gauge,
     pub buffers_exhausted: Counter,
+    pub receive_enqueue: Histogram,
     pub complete_ack: Histogram,
     pub receive_ack: Histogram,
     /// Frame slabs in use, by ascending class.
@@ -71,6 +72,7 @@ impl NetworkCounters {
             control_requests: file.counter(keys::CONTROL_REQUESTS, label),
             buffers_lent: file.gauge(keys::RECV_BUFFERS_LENT, label),
             buffers_exhausted: file.counter(keys::RECV_BUFFERS_EXHAUSTED, label),
+            receive_enqueue: file.histogram(keys::STAGE_RECEIVE_ENQUEUE, label),
             complete_ack: file.histogram(keys::STAGE_COMPLETE_ACK, label),
             receive_ack: file.histogram(keys::STAGE_RECEIVE_ACK, label),
             slabs_used: classes

@@ -221,6 +221,7 @@ impl NetworkAgent {
             }
         };
         let now = self.now;
+        let enqueued_mono_ns = self.clock.now().mono_ns;
         let conn = &mut self.connections[c as usize];
         let ticket = self.tickets.issue(
             &mut conn.window,
@@ -243,13 +244,17 @@ impl NetworkAgent {
             records: frame.record_count,
             producer_ns: frame.timestamp_ns,
             received_ns: now.wall_ns,
-            received_mono_ns: now.mono_ns,
+            enqueued_mono_ns,
             source,
         });
         assert!(sent.is_ok(), "room was seen in ingest_want");
         self.inflight_bytes += u64::from(len);
         self.told.ingest = true;
-        self.ends.counters.ingest_frames.inc();
+        let counters = &self.ends.counters;
+        counters.ingest_frames.inc();
+        counters
+            .receive_enqueue
+            .record(enqueued_mono_ns.saturating_sub(now.mono_ns));
         Verdict::Taken { kept }
     }
 

@@ -34,6 +34,7 @@ pub use counters::NetworkCounters;
 pub use drain::NetworkDrain;
 pub use listen::{listen, peer_of, Listener};
 
+use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::memory::{Pool, SlabTable};
 use crate::messages::{FromIngest, FromIo, IngestFrame, ToIo};
@@ -50,6 +51,8 @@ pub struct NetworkConfig {
     pub limits: Limits,
     /// Sockets that listen (`listen`); they stay the caller's, open until the agent is gone.
     pub listeners: Vec<RawFd>,
+    /// For the stages of a frame, which a duty cycle's time is too coarse for.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The ends of every queue and pool that a network agent owns.

@@ -106,7 +106,7 @@ impl NetworkAgent {
 
     /// Lays out keepalives, acks and errors of ingests, and answers, as far as they fit. Returns how many bytes.
     fn gather(&mut self, c: u32, to: &mut [u8]) -> usize {
-        let now = self.now.mono_ns;
+        let now = self.clock.now().mono_ns;
         let conn = &mut self.connections[c as usize];
         let counters = &self.ends.counters;
         let mut out = Out {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::data_dir::DataDir;
 use super::wiring::{Places, IO, NETWORK};
 use super::NodeConfig;
+use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
@@ -24,6 +25,7 @@ pub(super) struct Common<'a> {
     pub shared: &'a Arc<Shared>,
     pub table: &'a Arc<SlabTable>,
     pub counters: &'a CountersFile,
+    pub clock: &'a Arc<dyn Clock>,
 }
 
 impl Common<'_> {
@@ -33,6 +35,7 @@ impl Common<'_> {
             agent: self.places.number(NETWORK),
             limits: self.limits.clone(),
             listeners: vec![listener],
+            clock: self.clock.clone(),
         };
         NetworkAgent::new(config, ends)
     }
@@ -69,6 +72,7 @@ impl Common<'_> {
             chunks: data.chunks.clone(),
             generation: journal.next_generation.max(1),
             sequence: journal.next_sequence.max(1),
+            clock: self.clock.clone(),
         };
         let mut agent = IoAgent::new(
             config,

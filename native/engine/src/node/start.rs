@@ -13,6 +13,7 @@ use super::memory::{lock, open_counters, Memory};
 use super::threads::{start_helpers, Running};
 use super::wiring::{Places, Wiring, IO, NETWORK};
 use super::{Node, NodeConfig, StartError, Started};
+use crate::clock::{Clock, SystemClock};
 use crate::handoff::Shared;
 use crate::limits::Limits;
 use crate::network::{listen, Listener, NetworkCounters, NetworkDrain};
@@ -45,6 +46,7 @@ impl Node {
         let listener = open_listener(&config)?;
 
         let places = Places::plan(&config);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (shared, drain) = (Arc::new(Shared::new(limits.topics)), NetworkDrain::new());
         let of_network =
             NetworkCounters::register(&counters, "agent=network-0", &limits.frame_classes());
@@ -54,6 +56,7 @@ impl Node {
             &table,
             pools.frames,
             of_network,
+            &counters,
             drain.clone(),
         );
         let common = Common {
@@ -63,6 +66,7 @@ impl Node {
             shared: &shared,
             table: &table,
             counters: &counters,
+            clock: &clock,
         };
         let agents = Agents::new(
             common.network(wiring.network, listener.socket.as_raw_fd()),
@@ -83,6 +87,7 @@ impl Node {
             places: &places,
             table: &table,
             counters: &counters,
+            clock: &clock,
             chosen,
             write_through: data.storage.writes_through(),
         };

@@ -10,7 +10,7 @@ use super::front::Front;
 use super::helper::Helper;
 use super::wiring::{Places, IO, NETWORK};
 use super::NodeConfig;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::keeper::{Answer, Catalogue, Finder, Job, Keeper, Question, Report, TopicFiles};
 use crate::layout::ThreadPlan;
@@ -63,6 +63,7 @@ pub(super) struct Running<'a> {
     pub places: &'a Places,
     pub table: &'a Arc<SlabTable>,
     pub counters: &'a CountersFile,
+    pub clock: &'a Arc<dyn Clock>,
     pub chosen: Chosen,
     /// Writes go past the device's cache (`Storage::writes_through`).
     pub write_through: bool,
@@ -82,7 +83,6 @@ impl Running<'_> {
     ) -> io::Result<(Vec<Runner>, Vec<String>)> {
         let threads = &self.places.threads;
         let stop = Arc::new(AtomicBool::new(false));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut announcements = Vec::new();
         let mut runners = Vec::with_capacity(threads.len());
         for (index, thread) in threads.iter().enumerate().rev() {
@@ -97,7 +97,7 @@ impl Running<'_> {
                 idle: thread.idle,
                 wake: self.places.wakes[index].clone(),
                 stop: stop.clone(),
-                clock: clock.clone(),
+                clock: self.clock.clone(),
                 counters: RunnerCounters::new(self.counters, &thread.name, &names),
                 heartbeat: (index == 0).then(|| self.counters.heartbeat()),
             };

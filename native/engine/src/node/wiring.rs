@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::front::FrontEnds;
 use super::NodeConfig;
+use crate::counters::CountersFile;
 use crate::handoff::{FromDisk, ToDisk};
 use crate::ingest::IngestEnds;
 use crate::io::IoEnds;
@@ -13,7 +14,7 @@ use crate::limits::Limits;
 use crate::memory::{Pool, SlabTable};
 use crate::network::control_plane::CONTROL_SLOTS;
 use crate::network::{NetworkCounters, NetworkDrain, NetworkEnds};
-use crate::queue::{queue, Receiver, Sender};
+use crate::queue::{counted_queue, queue, Receiver, Sender};
 use crate::wake::WakeHandle;
 
 /// Messages between agents that wait at once.
@@ -116,21 +117,23 @@ impl Wiring {
         slabs: &Arc<SlabTable>,
         frames: Pool,
         counters: NetworkCounters,
+        file: &CountersFile,
         drain: NetworkDrain,
     ) -> Self {
         let in_flight = limits.inflight_frames as usize;
         let requests = limits.waiters as usize + limits.connections as usize + QUEUE;
         let commands = limits.topics as usize + COMMANDS;
-        let (to_ingest, frames_in) = queue(QUEUE);
-        let (replies, from_ingest) = queue(in_flight + QUEUE);
-        let (to_io, from_network) = queue(requests);
-        let (to_network, from_io) = queue(in_flight + requests + QUEUE);
-        let (to_disk, disk_orders) = queue::<ToDisk>(4 * QUEUE);
-        let (disk_reports, from_disk) = queue::<FromDisk>(slabs.count() as usize + QUEUE);
-        let (to_keeper, jobs) = queue(JOBS);
-        let (reports, from_keeper) = queue(JOBS);
-        let (to_finder, questions) = queue(QUEUE);
-        let (found, from_finder) = queue(QUEUE);
+        let (to_ingest, frames_in) = counted_queue(QUEUE, file, "network-ingest");
+        let (replies, from_ingest) = counted_queue(in_flight + QUEUE, file, "ingest-network");
+        let (to_io, from_network) = counted_queue(requests, file, "network-io");
+        let (to_network, from_io) = counted_queue(in_flight + requests + QUEUE, file, "io-network");
+        let (to_disk, disk_orders) = counted_queue::<ToDisk>(4 * QUEUE, file, "ingest-io");
+        let (disk_reports, from_disk) =
+            counted_queue::<FromDisk>(slabs.count() as usize + QUEUE, file, "io-ingest");
+        let (to_keeper, jobs) = counted_queue(JOBS, file, "io-keeper");
+        let (reports, from_keeper) = counted_queue(JOBS, file, "keeper-io");
+        let (to_finder, questions) = counted_queue(QUEUE, file, "io-finder");
+        let (found, from_finder) = counted_queue(QUEUE, file, "finder-io");
         let (to_io_commands, commands_in) = queue(commands);
         let (events, io_events) = queue(commands);
         let (to_control, control) = queue(CONTROL_SLOTS);

@@ -117,7 +117,7 @@ impl IoAgent {
         let topic = &self.topics[slot.index()];
         let (first, end) = (topic.first.offset, topic.readable.offset);
         if fetch.offset == END || fetch.offset == end {
-            return self.fetched(fetch.request, None, end);
+            return self.fetched(&fetch, None, end);
         }
         if fetch.offset > end {
             let refusal = Refusal {
@@ -157,7 +157,7 @@ impl IoAgent {
             }
         }
         self.counters.hits.inc();
-        self.finish_response(fetch.request, response);
+        self.finish_response(&fetch, response);
     }
 
     /// A slab for the answer, as large as the request and what there is allow. `None`: wait for one.
@@ -184,17 +184,17 @@ impl IoAgent {
         })
     }
 
-    pub(super) fn finish_response(&mut self, request: RequestId, response: Response) {
+    pub(super) fn finish_response(&mut self, fetch: &FetchRequest, response: Response) {
         if response.len == 0 {
             self.reader.responses.put(&self.table, response.slab);
-            return self.fetched(request, None, response.next_offset);
+            return self.fetched(fetch, None, response.next_offset);
         }
         self.counters.fetched_bytes.add(u64::from(response.len));
         self.counters
             .fetched_records
             .add(u64::from(response.records));
         self.fetched(
-            request,
+            fetch,
             Some((response.slab, response.len, response.records)),
             response.next_offset,
         );
@@ -202,16 +202,18 @@ impl IoAgent {
 
     fn fetched(
         &mut self,
-        request: RequestId,
+        fetch: &FetchRequest,
         data: Option<(crate::memory::SlabId, u32, u32)>,
         next_offset: u64,
     ) {
         self.counters.fetches.inc();
+        let taken = self.stamp().saturating_sub(fetch.asked_ns);
+        self.counters.fetch_latency.record(taken);
         let (slab, len, records) = data.map_or((None, 0, 0), |(slab, len, records)| {
             (Some(slab), len, records)
         });
         self.answer(FromIo::Fetched {
-            request,
+            request: fetch.request,
             data: FetchData {
                 slab,
                 len,

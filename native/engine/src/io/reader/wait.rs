@@ -67,7 +67,10 @@ impl IoAgent {
             while at != NONE {
                 let next = self.reader.next_waiter[at as usize];
                 let waiter = self.reader.waiters[at as usize].expect("a listed waiter is there");
-                let fetch = waiter.fetch;
+                let fetch = FetchRequest {
+                    asked_ns: now_ns,
+                    ..waiter.fetch
+                };
                 if gone
                     || end.saturating_sub(fetch.offset)
                         >= u64::from(fetch.min_bytes.min(fetch.max_bytes).max(1))
@@ -89,7 +92,11 @@ impl IoAgent {
             self.reader.deadlines.pop();
             if let Some(waiter) = self.unwait(at, RequestId(request)) {
                 self.counters.waits_expired.inc();
-                self.fetch_now(waiter.fetch, now_ns);
+                let fetch = FetchRequest {
+                    asked_ns: now_ns,
+                    ..waiter.fetch
+                };
+                self.fetch_now(fetch, now_ns);
                 done += 1;
             }
         }

@@ -17,7 +17,7 @@ fn small_frames_are_handed_over_where_they_were_received() {
         let frame = taken.frame;
         assert_eq!((frame.topic, frame.records, frame.producer_ns), (7, 1, 77));
         assert_eq!(frame.received_ns, world.now.wall_ns);
-        assert_eq!(frame.received_mono_ns, world.now.mono_ns);
+        assert_eq!(frame.enqueued_mono_ns, world.now.mono_ns);
     }
     world.assert_all_is_back();
 }

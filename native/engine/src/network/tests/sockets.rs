@@ -77,6 +77,7 @@ impl Echo {
                 agent: 0,
                 limits: limits.clone(),
                 listeners: vec![listener.socket.as_raw_fd()],
+                clock: Arc::new(SystemClock),
             },
             NetworkEnds {
                 to_ingest,

@@ -22,6 +22,7 @@ use crate::network::control_plane::{ControlAnswer, ControlRequest, HelloSettings
 use crate::network::{NetworkAgent, NetworkConfig, NetworkCounters, NetworkDrain, NetworkEnds};
 use crate::node::LogEvent;
 use crate::queue::{queue, Receiver, Sender};
+use crate::sim::SimClock;
 
 pub const SECOND: u64 = 1_000_000_000;
 pub const KIND: ChecksumKind = ChecksumKind::Crc32;
@@ -36,6 +37,8 @@ pub struct World {
     pub agent: NetworkAgent,
     pub ring: FakeRing,
     pub now: Now,
+    /// Shows `now`.
+    clock: SimClock,
     pub ingest: Receiver<IngestFrame>,
     pub from_ingest: Sender<FromIngest>,
     pub io: Receiver<ToIo>,
@@ -89,11 +92,17 @@ impl World {
         let (to_log, log) = queue(16);
         let drain = NetworkDrain::new();
         let ring = FakeRing::new(limits.recv_buffers, limits.recv_buffer_bytes);
+        let now = Now {
+            mono_ns: 1000 * SECOND,
+            wall_ns: 1_700_000_000 * SECOND,
+        };
+        let clock = SimClock::new(now);
         let agent = NetworkAgent::new(
             NetworkConfig {
                 agent: 0,
                 limits,
                 listeners: vec![3],
+                clock: Arc::new(clock.clone()),
             },
             NetworkEnds {
                 to_ingest,
@@ -116,10 +125,8 @@ impl World {
         Self {
             agent,
             ring,
-            now: Now {
-                mono_ns: 1000 * SECOND,
-                wall_ns: 1_700_000_000 * SECOND,
-            },
+            now,
+            clock,
             ingest,
             from_ingest,
             io,
@@ -162,6 +169,7 @@ impl World {
     pub fn pass(&mut self, ns: u64) {
         self.now.mono_ns += ns;
         self.now.wall_ns += ns;
+        self.clock.advance(ns);
         self.run();
     }
     /// When the agent wants to be woken.

@@ -193,6 +193,7 @@ impl SimNode {
                 chunks,
                 generation: recovered.journal.next_generation.max(1),
                 sequence: recovered.journal.next_sequence.max(1),
+                clock: Arc::new(clock.clone()),
             },
             &limits,
             IoEnds {

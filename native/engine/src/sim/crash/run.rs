@@ -272,7 +272,7 @@ impl Run {
                 records: payload.records,
                 producer_ns: now.wall_ns,
                 received_ns: now.wall_ns,
-                received_mono_ns: now.mono_ns,
+                enqueued_mono_ns: now.mono_ns,
                 source: Source::Shared(RecvBuffer(self.next_buffer)),
             };
             if !self.node.send(frame) {
