@@ -80,8 +80,9 @@ impl Default for Limits {
             waiters: 16_384,
             recv_buffers: 256,
             recv_buffer_bytes: 16 * 1024,
-            // 8 + 2 + 4 + 8 MiB
-            topic_slabs: [2048, 128, 64, 32],
+            // 2 + 10 + 2 + 8 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
+            // slab repeats the last block of the one before it.
+            topic_slabs: [512, 640, 32, 32],
             // 1 + 1 + 4 + 2 MiB
             frame_slabs: [256, 64, 64, 8],
             // 0.5 + 1 + 1 + 2 MiB
@@ -148,7 +149,9 @@ impl Limits {
     /// Slots for active segments. Files that rest are closed when more are needed.
     #[must_use]
     pub fn segment_files(&self) -> std::ops::Range<u32> {
-        self.chunk_files()..self.chunk_files() + self.topics.min(4096).min(self.open_files / 4) + 16
+        // Beside them the process opens as many connections, and readers and indexes some hundreds of files.
+        let files = self.topics.min(8192).min(self.open_files / 5 * 2);
+        self.chunk_files()..self.chunk_files() + files + 16
     }
     /// Slots for files that are read.
     #[must_use]

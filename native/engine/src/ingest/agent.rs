@@ -352,11 +352,19 @@ impl IngestAgent {
         Ok(())
     }
 
-    /// A slab of `wanted` bytes, or in need any with at least `need`.
+    /// A slab of `wanted` bytes, or in need any with at least `need`. A jumbo one only for what fits in no other: its memory
+    /// is mapped and given back each time, and large frames wait for it.
     fn take_slab(&mut self, need: u32, wanted: u32) -> Result<SlabId, Later> {
-        self.pool
+        let regular = self
+            .pool
             .take_eager(wanted)
-            .or_else(|| self.pool.take(need))
+            .or_else(|| self.pool.take_eager(need));
+        regular
+            .or_else(|| {
+                (need > self.largest)
+                    .then(|| self.pool.take(need))
+                    .flatten()
+            })
             .ok_or(Later)
     }
 

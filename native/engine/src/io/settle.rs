@@ -74,6 +74,10 @@ impl IoAgent {
             }
             let topic = &self.topics[slot.index()];
             let needed = topic.journal.low > 0 && topic.journal.low < below;
+            if self.pressure && topic.first_slab.is_some() {
+                // What was written of it is flushed.
+                self.ready.add(slot.0);
+            }
             if needed || self.draining || self.pressure {
                 let before = self.settling;
                 self.settle(slot);
@@ -105,17 +109,8 @@ impl IoAgent {
             }
             self.shared.starved.store(false, Relaxed);
         }
-        // Nothing clean is left to give: dirty slabs must become clean.
-        let pressure = starved && done == 0;
-        if pressure && !self.pressure {
-            for slot in 0..self.topics.len() as u32 {
-                if self.live[slot as usize] && self.topics[slot as usize].first_slab.is_some() {
-                    self.ready.add(slot);
-                }
-            }
-        }
-        self.pressure =
-            pressure || (self.pressure && self.slabs.bytes_held() > self.slab_budget / 2);
+        // Nothing clean is left to give: some dirty slabs must become clean, as long as a frame waits.
+        self.pressure = starved && done == 0;
         done
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::files::{Catalogue, TopicFiles};
 use super::indexes::Index;
-use super::spare::{make_chunk, make_reserve, make_spare, DIRECT, REGION, SPARES};
+use super::spare::{make_chunk, make_reserve, make_spares, DIRECT, FRESH_SPARES, REGION, SPARES};
 use super::{Job, Report, SegmentRef};
 use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR};
 use crate::queue::{Receiver, Sender};
@@ -30,6 +30,8 @@ pub struct Keeper {
     /// The reserve was made, or could not be.
     reserved: bool,
     spares: Vec<String>,
+    /// Topics that have no segment yet: their first batches will want one each.
+    fresh: usize,
     next_spare: u64,
     pub(super) clock: u64,
     /// Reports that the queue had no room for.
@@ -64,6 +66,7 @@ impl Keeper {
             torn: Vec::new(),
             reserved: false,
             spares: Vec::new(),
+            fresh: 0,
             next_spare: 0,
             clock: 0,
             unsaid: std::collections::VecDeque::new(),
@@ -72,12 +75,21 @@ impl Keeper {
 
     /// Does what there is to do. Returns how much that was; 0: it may sleep.
     pub fn work(&mut self) -> usize {
-        let mut done = 0;
         let mut named = Vec::new();
+        let mut group = Vec::new();
         self.jobs.measure();
-        while done < GROUP {
+        while group.len() < GROUP {
             let Some(job) = self.jobs.pop() else { break };
-            done += 1;
+            group.push(job);
+        }
+        let mut done = group.len();
+        // A write waits for each of these, and nothing in the group comes before it: its file is open.
+        for job in group.extract_if(.., |job| matches!(job, Job::Extend { .. })) {
+            self.carry_out(job, &mut named);
+        }
+        let creates = group.iter().filter(|job| matches!(job, Job::Create { .. }));
+        self.spares_for(creates.count());
+        for job in group {
             self.carry_out(job, &mut named);
         }
         done += usize::from(!named.is_empty());
@@ -96,9 +108,11 @@ impl Keeper {
             // Without it everything works but a restart on a full disk.
             let _ = make_reserve(&*self.storage);
         }
-        if done == 0 && self.spares.len() < SPARES && !self.spares_failed() {
+        let wanted = SPARES + self.fresh.min(FRESH_SPARES);
+        if done == 0 && self.spares.len() < wanted && !self.spares_failed() {
             done += 1;
-            self.add_spare();
+            // A few at a time: jobs that come meanwhile wait for them.
+            self.add_spares((wanted - self.spares.len()).min(SPARES));
         }
         done
     }
@@ -117,6 +131,7 @@ impl Keeper {
                 sealed,
                 active,
             } => {
+                self.fresh += usize::from(sealed.is_empty() && active.is_none());
                 let files = TopicFiles {
                     id: metadata.id,
                     name: metadata.name,
@@ -238,14 +253,17 @@ impl Keeper {
         let dir = self.dir(slot)?;
         if self.spares.is_empty() {
             let number = self.spare_number();
-            let spare = make_spare(&*self.storage, number)?;
-            self.spares.push(spare);
+            let spare = make_spares(&*self.storage, &[number])?;
+            self.spares.extend(spare);
         }
         let Some(spare) = self.spares.pop() else {
             return Err(io::ErrorKind::NotFound.into());
         };
         self.storage.rename(&spare, &path)?;
         self.catalogue.with(slot, |files| files.active.push(*name));
+        if name.base_offset == 0 {
+            self.fresh = self.fresh.saturating_sub(1);
+        }
         Ok((dir, path))
     }
 
@@ -287,10 +305,18 @@ impl Keeper {
         Ok((file, len / crate::limits::BLOCK * crate::limits::BLOCK))
     }
 
-    fn add_spare(&mut self) {
-        let number = self.spare_number();
-        match make_spare(&*self.storage, number) {
-            Ok(spare) => self.spares.push(spare),
+    /// Makes the spares that a group of creations lacks, together.
+    fn spares_for(&mut self, creates: usize) {
+        let missing = creates.saturating_sub(self.spares.len());
+        if missing > 1 && !self.spares_failed() {
+            self.add_spares(missing);
+        }
+    }
+
+    fn add_spares(&mut self, count: usize) {
+        let numbers: Vec<u64> = (0..count).map(|_| self.spare_number()).collect();
+        match make_spares(&*self.storage, &numbers) {
+            Ok(spares) => self.spares.extend(spares),
             // Tried again when one is needed; then the error has somebody to go to.
             Err(_) => self.next_spare = u64::MAX,
         }

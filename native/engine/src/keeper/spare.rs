@@ -15,14 +15,41 @@ pub const SPARES: usize = 4;
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// Makes a spare segment file. Returns its path.
+/// Further ones, one for each topic that has no segment yet, at most.
+pub const FRESH_SPARES: usize = 64;
+
+/// Makes spare segment files, flushed together: the first flush carries what the file system has to say of all. Returns
+/// their paths.
 ///
 /// # Errors
-/// The storage's own.
-pub fn make_spare(storage: &dyn Storage, number: u64) -> io::Result<String> {
-    let path = format!("{SPARE_DIR}/{number:08}.lnc");
-    write_zeros(storage, &path, REGION)?;
-    Ok(path)
+/// The storage's own; none is left then.
+pub fn make_spares(storage: &dyn Storage, numbers: &[u64]) -> io::Result<Vec<String>> {
+    let mut files = Vec::with_capacity(numbers.len());
+    let mut made = Ok(());
+    for number in numbers {
+        let path = format!("{SPARE_DIR}/{number:08}.lnc");
+        let file = create(storage, &path);
+        made = file.and_then(|file| {
+            files.push((path, file));
+            fill(storage, file, REGION)
+        });
+        if made.is_err() {
+            break;
+        }
+    }
+    for &(_, file) in &files {
+        if made.is_ok() {
+            made = storage.flush(file);
+        }
+        storage.close(file);
+    }
+    let paths = files.into_iter().map(|(path, _)| path);
+    if made.is_err() {
+        // Half a file takes room and serves nobody.
+        paths.for_each(|path| drop(storage.unlink(&path)));
+        return made.map(|()| Vec::new());
+    }
+    Ok(paths.collect())
 }
 
 /// Reserves room that recovery frees first: on a disk that filled to the last byte it still has to bring what the journal
@@ -66,24 +93,29 @@ pub const DIRECT: Open = Open {
 };
 
 fn write_zeros(storage: &dyn Storage, path: &str, bytes: u64) -> io::Result<()> {
-    if storage.exists(path)? {
-        storage.unlink(path)?;
-    }
-    let file = storage.open(
-        path,
-        Open {
-            write: true,
-            create: true,
-            direct: false,
-        },
-    )?;
-    let filled = fill(storage, file, bytes);
+    let file = create(storage, path)?;
+    let filled = fill(storage, file, bytes).and_then(|()| storage.flush(file));
     storage.close(file);
     if filled.is_err() {
         // Half a file takes room and serves nobody.
         let _ = storage.unlink(path);
     }
     filled
+}
+
+/// An empty file, whatever was there before.
+fn create(storage: &dyn Storage, path: &str) -> io::Result<Handle> {
+    if storage.exists(path)? {
+        storage.unlink(path)?;
+    }
+    storage.open(
+        path,
+        Open {
+            write: true,
+            create: true,
+            direct: false,
+        },
+    )
 }
 
 fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
@@ -94,5 +126,5 @@ fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
         storage.write_at(file, &ZEROS[..len], at)?;
         at += len as u64;
     }
-    storage.flush(file)
+    Ok(())
 }

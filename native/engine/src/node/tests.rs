@@ -16,6 +16,8 @@ use crate::messages::ChecksumKind;
 use crate::recovery::{write_metadata, Durability, TopicMetadata};
 use crate::storage::{OsStorage, Storage};
 
+mod allocations;
+
 const KIND: ChecksumKind = ChecksumKind::Crc32c;
 
 struct Dir(PathBuf);
