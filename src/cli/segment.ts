@@ -4,6 +4,7 @@ import { ExitCode } from '../errors.js';
 import { type FileReport, type Inspection, inspectPaths, reportDocument } from '../segment/index.js';
 import { type Json, stringify } from '../server/json.js';
 import { Progress } from './progress.js';
+import { type Details, listDetails } from './segment-details.js';
 import { table } from './table.js';
 
 /** Where a command's data goes. */
@@ -12,7 +13,12 @@ export interface Output {
 }
 
 /** Runs `inspect` or `verify` and returns the exit code: 3 when something does not hold. */
-export async function runInspect(paths: readonly string[], json: boolean, out: Output): Promise<number> {
+export async function runInspect(
+  paths: readonly string[],
+  json: boolean,
+  out: Output,
+  details?: Details,
+): Promise<number> {
   const progress = new Progress();
   const inspection = await inspectPaths(paths, {
     onProgress: (path, bytes, fileBytes) =>
@@ -20,8 +26,13 @@ export async function runInspect(paths: readonly string[], json: boolean, out: O
   });
   progress.clear();
   const { reports } = inspection;
+  if (details?.at) {
+    await listDetails(reports, details, out);
+    return problemsOf(reports) > 0 ? ExitCode.found : ExitCode.done;
+  }
   if (json) for (const report of reports) out.print(documentLine(report));
   else out.print(inWords(inspection));
+  if (details) await listDetails(reports, details, out);
   return problemsOf(reports) > 0 ? ExitCode.found : ExitCode.done;
 }
 

@@ -26,4 +26,4 @@ export {
 } from './errors.js';
 export { type ConnectionOptions, parseEndpoints, type TlsOptions } from './options.js';
 export { Producer, type ProducerOptions, type ProducerRecord, type ProducerStats } from './producer.js';
-export { parseStart, type Start } from './start.js';
+export { parseStart, parseTime, type Start } from './start.js';
