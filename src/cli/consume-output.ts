@@ -31,7 +31,7 @@ export async function pour(
   const pieces = format === 'json' ? jsonPieces(consumer) : valuePieces(consumer, format);
   for await (const piece of pieces) {
     const { bytes, records, nextOffset } = piece(left);
-    await write(output, bytes);
+    await writeAll(output, bytes);
     written = nextOffset;
     left -= records;
     if (left <= 0) break;
@@ -117,7 +117,8 @@ function textOf(bytes: Buffer): [text: string, encoding: 'utf8' | 'base64'] {
   return isUtf8(bytes) ? [bytes.toString('utf8'), 'utf8'] : [bytes.toString('base64'), 'base64'];
 }
 
-function write(output: Writable, bytes: Buffer): Promise<void> {
+/** Writes bytes and waits until the stream took them. */
+export function writeAll(output: Writable, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(bytes, (error) => (error ? reject(error) : resolve()));
   });

@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { parseTime } from '../client/index.js';
 import { ExitCode, LanceError } from '../errors.js';
+import { formatSortKey } from '../protocol/index.js';
 import {
   type Address,
   type BatchSeen,
   eachBatch,
   eachEntry,
-  type FileReport,
+  type IndexEntry,
+  parseSegmentName,
   type SeenRecord,
 } from '../segment/index.js';
 import { type Json, stringify } from '../server/json.js';
@@ -44,12 +46,16 @@ export function parseAddress(text: string, now = Date.now()): Address {
   });
 }
 
-/** Lists what is asked for, of one segment after the other. Throws LanceError when there is nothing at or after the address. */
+/** Lists what is asked for, of one segment after the other; true when damage was met. Throws LanceError when there is nothing at or after the address. */
 export async function listDetails(
-  reports: readonly FileReport[],
+  paths: readonly string[],
   { at, limit, json, ...what }: Details,
   out: Output,
-): Promise<void> {
+): Promise<boolean> {
+  let damaged = false;
+  const passed = () => {
+    damaged = true;
+  };
   const records = what.records || (at !== undefined && !what.batches && !what.index);
   let left = limit ?? (at !== undefined && !what.batches && !what.records ? 1 : Number.POSITIVE_INFINITY);
   let found = 0;
@@ -58,33 +64,40 @@ export async function listDetails(
     found += 1;
     left -= 1;
   };
-  for (const { path, segment, kind } of reports) {
-    if (!segment || kind !== 'segment') continue;
+  for (const path of paths) {
     if (what.index) {
       for await (const entry of eachEntry(path)) {
-        if (left <= 0) return;
-        print({ path, ...entry }, () => entryText(path, entry));
+        if (left <= 0) return damaged;
+        print({ path, ...entryDocument(entry) }, () => entryText(path, entry));
       }
     }
     if (!records && !what.batches) continue;
-    for await (const { batch, records: inside } of eachBatch(path, at)) {
-      if (left <= 0) return;
+    for await (const { batch, records: inside } of eachBatch(
+      path,
+      at,
+      sealedName(path) ? passed : undefined,
+    )) {
+      if (left <= 0) return damaged;
       if (what.batches) print({ path, ...batchDocument(batch) }, () => batchText(path, batch));
       if (!records) continue;
       for (const record of inside()) {
-        if (left <= 0) return;
+        if (left <= 0) return damaged;
         print({ path, position: record.position, ...recordJson(record) }, () =>
           recordText(record, at !== undefined),
         );
       }
     }
-    // One address, one place: what comes after it in the topic follows only as far as was asked.
   }
   if (at !== undefined && found === 0)
     throw new LanceError(`There is nothing at or after ${at.kind} ${at.value}.`, {
       code: 'OUT_OF_RANGE',
       hint: 'See what there is with `lance segment inspect` without --at.',
     });
+  return damaged;
+}
+
+function sealedName(path: string): boolean {
+  return parseSegmentName(path)?.endNs !== undefined;
 }
 
 /** The JSON of a record, as `lance consume` prints it; numbers may be beyond 2^53. */
@@ -101,8 +114,7 @@ export function recordJson(record: SeenRecord): Record<string, unknown> {
 
 function batchDocument(batch: BatchSeen): Record<string, unknown> {
   const { timestampNs, producerNs, producerId, producerSequence, nodeActorSequence, ...rest } = batch;
-  const sortKey =
-    timestampNs.toString(16).padStart(16, '0') + nodeActorSequence.toString(16).padStart(16, '0');
+  const sortKey = formatSortKey(timestampNs, nodeActorSequence);
   return {
     ...rest,
     sortKey,
@@ -116,10 +128,21 @@ function batchDocument(batch: BatchSeen): Record<string, unknown> {
   };
 }
 
-function entryText(
-  path: string,
-  entry: { ordinal: number; position: bigint; baseOffset: bigint; baseRecord: bigint; timestampNs: bigint },
-): string {
+function entryDocument({
+  timestampNs,
+  nodeActorSequence,
+  posPosition,
+  ...entry
+}: IndexEntry): Record<string, unknown> {
+  return {
+    ...entry,
+    sortKey: formatSortKey(timestampNs, nodeActorSequence),
+    timestampNs: timestampNs.toString(),
+    ...(posPosition === entry.position ? {} : { posPosition }),
+  };
+}
+
+function entryText(path: string, entry: IndexEntry): string {
   return `${path}: entry ${entry.ordinal}: byte ${entry.position}, offset ${entry.baseOffset}, record ${entry.baseRecord}, ${timeText(entry.timestampNs)}`;
 }
 

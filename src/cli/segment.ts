@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { formatSize, roundedSize } from '../config/index.js';
 import { ExitCode } from '../errors.js';
-import { type FileReport, type Inspection, inspectPaths, reportDocument } from '../segment/index.js';
+import { collect, type FileReport, type Inspection, inspectPaths, reportDocument } from '../segment/index.js';
 import { type Json, stringify } from '../server/json.js';
 import { Progress } from './progress.js';
 import { type Details, listDetails } from './segment-details.js';
@@ -19,6 +19,11 @@ export async function runInspect(
   out: Output,
   details?: Details,
 ): Promise<number> {
+  if (details?.at) {
+    // An address is found by headers: nobody waits for the whole directory to be read.
+    const damaged = await listDetails(segmentsOf(paths), details, out);
+    return damaged ? ExitCode.found : ExitCode.done;
+  }
   const progress = new Progress();
   const inspection = await inspectPaths(paths, {
     onProgress: (path, bytes, fileBytes) =>
@@ -26,19 +31,21 @@ export async function runInspect(
   });
   progress.clear();
   const { reports } = inspection;
-  if (details?.at) {
-    await listDetails(reports, details, out);
-    return problemsOf(reports) > 0 ? ExitCode.found : ExitCode.done;
-  }
   if (json) for (const report of reports) out.print(documentLine(report));
   else out.print(inWords(inspection));
-  if (details) await listDetails(reports, details, out);
+  if (details) await listDetails(segmentsOf(paths), details, out);
   return problemsOf(reports) > 0 ? ExitCode.found : ExitCode.done;
 }
 
 /** A report on one line; numbers beyond 2^53 digit by digit. */
 export function documentLine(report: FileReport): string {
   return stringify(reportDocument(report) as { [key: string]: Json });
+}
+
+function segmentsOf(paths: readonly string[]): string[] {
+  return collect(paths)
+    .files.filter(({ kind }) => kind === 'segment')
+    .map(({ path }) => path);
 }
 
 function problemsOf(reports: readonly FileReport[]): number {
