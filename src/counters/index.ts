@@ -12,3 +12,4 @@ export {
   type Snapshot,
   type Unit,
 } from './read.js';
+export { readTopics, type TopicRow, topicsRange } from './topics.js';

@@ -20,6 +20,8 @@ export interface AdminParts {
   health: Pick<Health, 'engine' | 'now'>;
   /** Bytes free where the data lies, as far as known. */
   freeDisk: () => number | undefined;
+  /** What `lance top` shows of this node; `control` leaves out what its counters file says. */
+  top: (control: boolean) => Promise<unknown>;
 }
 
 /** The admin HTTP server, not yet listening (docs/operations.md, "The admin endpoint"). */
@@ -46,6 +48,10 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
 
   app.get('/v1/counters', async (_request, reply) =>
     send(reply, 200, countersDocument(await parts.counters())),
+  );
+
+  app.get<{ Querystring: { part?: string } }>('/v1/top', async (request, reply) =>
+    reply.send(await parts.top(request.query.part === 'control')),
   );
 
   app.get('/metrics', async (_request, reply) => {

@@ -62,6 +62,11 @@ export class DataDirectory {
     return join(this.path, 'counters.lcf');
   }
 
+  /** Where it says on which address the admin endpoint listens. */
+  get adminAddressFile(): string {
+    return join(this.path, 'admin.address');
+  }
+
   /** The directory of a topic. */
   topicPath(name: string): string {
     return join(this.path, SEGMENTS, name);

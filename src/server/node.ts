@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { type Address, formatAddress, formatDuration, type LanceConfig } from '../config/index.js';
@@ -20,9 +20,11 @@ import { engineConfig } from './engine-config.js';
 import { errorCode, StartError, words } from './errors.js';
 import { Health } from './health.js';
 import { engineLog } from './log.js';
+import { RecentEvents } from './recent-events.js';
 import { type Repeated, repeat } from './repeat.js';
 import { applyRetention } from './retention-loop.js';
 import { notify } from './service-manager.js';
+import { TopDocument } from './top-document.js';
 
 /** What a node is started with. */
 export interface NodeOptions {
@@ -51,6 +53,7 @@ export class LanceNode {
     private readonly catalogue: Catalogue,
     private readonly disk: DiskWatch,
     private readonly health: Health,
+    private readonly recent: RecentEvents,
   ) {}
 
   /**
@@ -85,6 +88,7 @@ export class LanceNode {
       const health = new Health({ counters, catalogue, disk: () => disk.condition });
       for (const { metadata } of started.topics.filter((topic) => topic.frozen)) health.frozen(metadata.id);
       const write = engineLog(log, (id) => catalogue.nameOf(id));
+      const recent = new RecentEvents((id) => catalogue.nameOf(id));
       inbox.open({
         control: (request) => {
           desk
@@ -94,9 +98,10 @@ export class LanceNode {
         log: (entry) => {
           health.hear(entry);
           write(entry);
+          recent.hear(entry);
         },
       });
-      const node = new LanceNode(options, directory, engine, started, catalogue, disk, health);
+      const node = new LanceNode(options, directory, engine, started, catalogue, disk, health, recent);
       await node.#serveAdmin();
       node.#startLoops();
       return node;
@@ -159,14 +164,24 @@ export class LanceNode {
 
   async #serveAdmin(): Promise<void> {
     const { config, version } = this.options;
-    const app = createAdmin({
+    const parts = {
       version,
       nodeId: this.directory.node.nodeId,
       engine: this.engine,
       catalogue: this.catalogue,
       counters: () => readLiveCounters(this.directory.node.counters),
       health: this.health,
+    };
+    const top = new TopDocument({
+      ...parts,
+      clusterId: this.directory.node.clusterId,
+      dataDir: this.directory.path,
+      events: () => this.recent.all,
+    });
+    const app = createAdmin({
+      ...parts,
       freeDisk: () => this.disk.freeBytes,
+      top: (control) => top.make(control),
     });
     const { host, port } = config.admin.bind;
     try {
@@ -178,6 +193,10 @@ export class LanceNode {
     const bound = app.server.address();
     this.#adminAddress =
       typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
+    // For `lance top --data-dir`; a node without it serves all the same.
+    await writeFile(this.directory.adminAddressFile, `${this.adminAddress}\n`).catch((error: unknown) =>
+      this.options.log.warn(`${this.directory.adminAddressFile} cannot be written: ${words(error)}`),
+    );
   }
 
   #startLoops(): void {

@@ -1,4 +1,5 @@
 export { discover } from './discover/index.js';
+export { parseInterrupts } from './discover/irqs.js';
 export type { TopologyDocument } from './document.js';
 export { topologyDocument } from './document.js';
 export { TopologyError } from './errors.js';

@@ -13,6 +13,7 @@ const LAYERS: Record<string, number> = {
   topology: 1,
   segment: 1,
   bench: 1,
+  sampling: 1,
   client: 1,
   tui: 1,
   engine: 0,

@@ -4,9 +4,11 @@ import type { FactTree } from '../tree.js';
 import type { Problems } from './problems.js';
 
 /** A numbered line of /proc/interrupts. */
-interface InterruptLine {
+export interface InterruptLine {
   readonly name: string;
   readonly count: number;
+  /** The count of each online CPU, in their order. */
+  readonly perCpu: readonly number[];
 }
 
 /** Reads /proc/interrupts: its header names the online CPUs, each numbered line holds a count for each, then chip, pin and names. */
@@ -21,13 +23,13 @@ export function parseInterrupts(text: string): Map<number, InterruptLine> {
     const match = /^\s*(\d{1,7}):\s*(.*)$/.exec(line);
     if (match === null) continue;
     const fields = (match[2] ?? '').split(/\s+/);
-    let at = 0;
-    let count = 0;
-    while (at < columns && /^\d+$/.test(fields[at] ?? '')) {
-      count += Number(fields[at]);
-      at += 1;
+    const perCpu: number[] = [];
+    for (const field of fields.slice(0, columns)) {
+      if (!/^\d+$/.test(field)) break;
+      perCpu.push(Number(field));
     }
-    found.set(Number(match[1]), { name: actionNames(fields.slice(at)), count });
+    const count = perCpu.reduce((sum, one) => sum + one, 0);
+    found.set(Number(match[1]), { name: actionNames(fields.slice(perCpu.length)), count, perCpu });
   }
   return found;
 }
