@@ -12,4 +12,3 @@ export {
   type Snapshot,
   type Unit,
 } from './read.js';
-export { readTopics, type TopicRow, topicsRange } from './topics.js';

@@ -1,6 +1,5 @@
 import { CountersError } from './errors.js';
 import { Histogram } from './histogram.js';
-import { readTopics, type TopicRow } from './topics.js';
 
 /** What a value counts. */
 export type Unit = 'count' | 'bytes' | 'nanoseconds';
@@ -41,8 +40,6 @@ export interface Snapshot {
   /** Bytes of the file up to the end of the last value: a copy needs no more. */
   bytes: number;
   samples: readonly Sample[];
-  /** What the I/O agent shows of each topic; empty where the writer keeps no such table. */
-  topics: readonly TopicRow[];
 }
 
 /** A heartbeat older than this, in ns, means that the writer hangs or is dead (docs/formats.md, "Counters"). */
@@ -78,7 +75,6 @@ export function readCounters(bytes: Buffer): Snapshot {
     heartbeatNs: bytes.readBigUInt64LE(128),
     bytes: place(bytes, 72),
     samples,
-    topics: readTopics(bytes),
   };
 }
 

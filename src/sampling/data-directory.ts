@@ -23,7 +23,7 @@ type NodeFile = z.infer<typeof nodeFileSchema>;
 /** How long the control plane may take to answer before the screen says so, ms. */
 const CONTROL_PATIENCE_MS = 1_500;
 /** How often it is asked, ms: its part changes slowly, and the frame does not wait for it. */
-const CONTROL_EVERY_MS = 1_000;
+const CONTROL_EVERY_MS = 900;
 
 /**
  * Looks at a node through its data directory: the counters file that node.json names, else the copy that was made of it, and what
@@ -74,7 +74,7 @@ export class DataDirectorySource implements Source {
     const pid = presence === 'gone' || presence === 'stopped' ? undefined : snapshot.pid;
     const [machine, topics] = await Promise.all([
       observeMachine({ pid, dataDir: this.path }),
-      this.#topics(snapshot, control),
+      this.#topics(control),
     ]);
     const sample: RawSample = {
       atMs,
@@ -153,30 +153,27 @@ export class DataDirectorySource implements Source {
     }
   }
 
-  async #topics(snapshot: Snapshot, control: RawSample | undefined): Promise<TopicFacts[]> {
-    const [directories, rows] = [
-      await this.#directories.read(),
-      new Map(snapshot.topics.map((row) => [row.id, row])),
-    ];
-    const consumers = new Map(control?.topics.map((topic) => [topic.id, topic.consumers]));
+  async #topics(control: RawSample | undefined): Promise<TopicFacts[]> {
+    const directories = await this.#directories.read();
+    const told = new Map(control?.topics.map((topic) => [topic.id, topic]));
     return directories.map((directory) => {
-      const row = rows.get(directory.id);
-      const known = consumers.get(directory.id);
+      const known = told.get(directory.id);
       return {
         ...directory,
-        state: row?.state ?? 'live',
-        firstOffset: row?.firstOffset,
-        endOffset: row?.endOffset,
-        firstRecord: row?.firstRecord,
-        endRecord: row?.endRecord,
-        durableOffset: row?.durableOffset,
-        bytes: row?.bytes,
-        segments: row?.segments,
-        fetchedBytes: row?.fetchedBytes,
-        fetchedRecords: row?.fetchedRecords,
-        consumers: known?.map((consumer) => ({
+        atMs: known?.atMs ?? Date.now(),
+        state: known?.state ?? 'live',
+        firstOffset: known?.firstOffset,
+        endOffset: known?.endOffset,
+        firstRecord: known?.firstRecord,
+        endRecord: known?.endRecord,
+        durableOffset: known?.durableOffset,
+        bytes: known?.bytes,
+        segments: known?.segments,
+        fetchedBytes: known?.fetchedBytes,
+        fetchedRecords: known?.fetchedRecords,
+        consumers: known?.consumers?.map((consumer) => ({
           ...consumer,
-          lag: Math.max(0, (row?.endOffset ?? 0) - consumer.offset),
+          lag: Math.max(0, (known?.endOffset ?? 0) - consumer.offset),
         })),
       };
     });

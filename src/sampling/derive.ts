@@ -99,7 +99,7 @@ export function derive(
         sample.topics.filter((topic) => topic.state === 'frozen').length,
       ),
     },
-    topics: topicsOf(sample.topics, same?.topics, seconds),
+    topics: topicsOf(sample.topics, same?.topics, previous),
     cluster: sample.cluster ?? null,
     machine: machineOf(machine, before?.machine, elapsed),
   };
@@ -234,18 +234,32 @@ function networkOf(values: Values): Reading['network'] {
   };
 }
 
+/** What of a topic only grows, and the rate that it makes. */
+const RATED = {
+  endRecord: 'records',
+  endOffset: 'bytes',
+  fetchedRecords: 'fetchedRecords',
+  fetchedBytes: 'fetchedBytes',
+} as const;
+
+type RatedKey = keyof typeof RATED;
+
 function topicsOf(
   now: readonly TopicFacts[],
   before: readonly TopicFacts[] | undefined,
-  seconds: number,
+  previous: Reading | undefined,
 ): TopicReading[] {
   const earlier = new Map(before?.map((topic) => [topic.id, topic]));
+  const shown = new Map(previous?.topics.map((topic) => [topic.id, topic]));
   return now.map((topic) => {
     const old = earlier.get(topic.id);
-    const rate = (key: 'endRecord' | 'endOffset' | 'fetchedRecords' | 'fetchedBytes'): number | null => {
+    const seconds = old === undefined ? 0 : (topic.atMs - old.atMs) / 1000;
+    const rate = (key: RatedKey): number | null => {
       const [a, b] = [old?.[key], topic[key]];
       if (b === undefined) return null;
-      return a === undefined || seconds <= 0 ? 0 : Math.max(0, (b - a) / seconds);
+      // Not asked anew since: what was shown stays.
+      if (a !== undefined && seconds <= 0) return shown.get(topic.id)?.[RATED[key]] ?? 0;
+      return a === undefined ? 0 : Math.max(0, (b - a) / seconds);
     };
     const lags = topic.consumers?.map((consumer) => consumer.lag);
     return {

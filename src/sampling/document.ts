@@ -51,6 +51,7 @@ const consumerSchema = z.object({ id: z.string(), offset: count, lag: count, com
 const topicSchema = z.object({
   id: z.int(),
   name: z.string(),
+  atMs: z.number(),
   durability: z.string().optional(),
   state: z.enum(['live', 'frozen', 'removing']),
   firstOffset: optionalCount,
@@ -171,6 +172,7 @@ function withEveryKey(rest: Checked): Omit<RawSample, 'counters'> {
     topics: topics.map((topic) => ({
       id: topic.id,
       name: topic.name,
+      atMs: topic.atMs,
       state: topic.state,
       durability: topic.durability,
       firstOffset: topic.firstOffset,

@@ -37,6 +37,8 @@ export interface RawCounters {
 export interface TopicFacts {
   id: number;
   name: string;
+  /** When its numbers were taken, ms: the control plane's may be older than the sample. */
+  atMs: number;
   durability: string | undefined;
   state: 'live' | 'frozen' | 'removing';
   firstOffset: number | undefined;

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../counters/index.js';
+import type { Description } from '../engine/index.js';
 import {
   encodeSample,
   type MachineFacts,
@@ -13,6 +13,8 @@ import type { AdminParts } from './admin.js';
 const MACHINE_MS = 150;
 /** How long committed offsets are taken as they were, ms: each topic's are a question to the engine. */
 const CONSUMERS_MS = 2_000;
+/** Topics whose place the engine is asked for at each look; of others only name and settings are shown. */
+const MOST_DESCRIBED = 256;
 
 /** What `GET /v1/top` needs besides. */
 export interface TopParts
@@ -33,16 +35,17 @@ export class TopDocument {
   async make(control: boolean): Promise<unknown> {
     const { version, nodeId, clusterId, dataDir, catalogue, health, events } = this.parts;
     const said = health.now();
-    const [counters, machine, consumers] = await Promise.all([
+    const [counters, machine, consumers, described] = await Promise.all([
       control ? undefined : this.parts.counters(),
       control ? undefined : this.#lookAtMachine(),
       this.#askConsumers(),
+      this.#describe(),
     ]);
     const sample: RawSample = {
       atMs: Date.now(),
       identity: { nodeId, clusterId, version, dataDir },
       counters,
-      topics: topicsOf(catalogue, counters, consumers),
+      topics: topicsOf(catalogue, described, consumers),
       readiness: {
         ready: said.reasons.length === 0,
         reasons: said.reasons.map(({ message }) => message),
@@ -62,6 +65,17 @@ export class TopDocument {
       this.#machine = { atMs: now, facts };
     }
     return this.#machine.facts;
+  }
+
+  /** Where topics stand; the engine answers from memory. */
+  async #describe(): Promise<Map<number, Description>> {
+    const { engine, catalogue } = this.parts;
+    const topics = catalogue.list().slice(0, MOST_DESCRIBED);
+    const found = await Promise.all(
+      // A topic may go while it is asked about.
+      topics.map(async ({ id }) => [id, await engine.describe(id).catch(() => undefined)] as const),
+    );
+    return new Map(found.flatMap(([id, of]) => (of === undefined ? [] : [[id, of]])));
   }
 
   #askConsumers(): Promise<Map<number, TopicFacts['consumers']>> {
@@ -94,33 +108,37 @@ export class TopDocument {
 
 function topicsOf(
   catalogue: Pick<AdminParts['catalogue'], 'list'>,
-  counters: Snapshot | undefined,
+  described: ReadonlyMap<number, Description>,
   consumers: ReadonlyMap<number, TopicFacts['consumers']>,
 ): TopicFacts[] {
-  const rows = new Map(counters?.topics.map((row) => [row.id, row]));
+  const atMs = Date.now();
   return catalogue.list().map(({ id, name, durability, retention }) => {
-    const row = rows.get(id);
+    const of = described.get(id);
+    const plain = (value: bigint | undefined): number | undefined =>
+      value === undefined ? undefined : Number(value);
+    const endOffset = plain(of?.endOffset);
     return {
       id,
       name,
+      atMs,
       durability,
-      state: row?.state ?? 'live',
-      firstOffset: row?.firstOffset,
-      endOffset: row?.endOffset,
-      firstRecord: row?.firstRecord,
-      endRecord: row?.endRecord,
-      durableOffset: row?.durableOffset,
-      bytes: row?.bytes,
-      segments: row?.segments,
-      fetchedBytes: row?.fetchedBytes,
-      fetchedRecords: row?.fetchedRecords,
+      state: of?.frozen ? 'frozen' : 'live',
+      firstOffset: plain(of?.firstOffset),
+      endOffset,
+      firstRecord: plain(of?.firstRecord),
+      endRecord: plain(of?.endRecord),
+      durableOffset: undefined,
+      bytes: plain(of?.bytes),
+      segments: of?.segments,
+      fetchedBytes: undefined,
+      fetchedRecords: undefined,
       retention: retention && {
         maxAgeSecs: Number(retention.maxAgeSecs),
         maxBytes: Number(retention.maxBytes),
       },
       consumers: consumers.get(id)?.map((consumer) => ({
         ...consumer,
-        lag: Math.max(0, (row?.endOffset ?? 0) - consumer.offset),
+        lag: Math.max(0, (endOffset ?? 0) - consumer.offset),
       })),
     };
   });

@@ -64,6 +64,7 @@ async function admin(heartbeatNs = BigInt(NOW_MS) * 1_000_000n) {
     counters: read,
     health,
     freeDisk: () => 123,
+    top: async () => ({}),
   });
   open.push(app);
   const get = async (url: string) => {

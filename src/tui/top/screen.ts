@@ -40,6 +40,8 @@ export class TopScreen {
       ignoreLocked: [],
     });
     this.#screen = screen;
+    // Lines go out as they are: the alternate character set shows letters instead where it was not switched on (screen, tmux).
+    (screen as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
     const line = { left: 0, width: '100%', height: 1, wrap: false };
     this.#header = blessed.box({ parent: screen, top: 0, ...line });
     this.#footer = blessed.box({ parent: screen, bottom: 0, ...line });
@@ -192,7 +194,7 @@ class PanelWidgets {
         return this.#text;
       case 'chart':
         if (this.#chart === undefined) {
-          this.#chart = canvas({ wrap: false, width: 2, height: 1 }, DotCanvas);
+          this.#chart = canvas({ wrap: false, width: 10, height: 1 }, DotCanvas);
           screen.append(this.#chart);
         }
         return this.#chart;

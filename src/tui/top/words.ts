@@ -64,7 +64,8 @@ export function uptime(seconds: number): string {
   const s = Math.max(0, Math.floor(seconds));
   const two = (n: number): string => String(n).padStart(2, '0');
   if (s < 60) return `${s}s`;
-  if (s < 3_600) return `${Math.floor(s / 60)}m${two(s % 60)}s`;
+  if (s < 3_600) return s % 60 === 0 ? `${s / 60}m` : `${Math.floor(s / 60)}m${two(s % 60)}s`;
+  if (s === 3_600) return '1h';
   if (s < 86_400) return `${Math.floor(s / 3_600)}h${two(Math.floor((s % 3_600) / 60))}m`;
   return `${Math.floor(s / 86_400)}d${Math.floor((s % 86_400) / 3_600)}h`;
 }

@@ -53,7 +53,7 @@ function fullRow({ reading, theme, width }: PanelInput, agent: AgentReading): st
 function shortRow({ theme, width }: PanelInput, agent: AgentReading): string {
   const where = agent.cpu === null ? '' : `core ${agent.cpu}`;
   const node = agent.node === null ? '' : ` node ${agent.node}`;
-  const bar = Math.max(0, Math.min(10, width - 32));
+  const bar = Math.max(0, Math.min(10, width - 34));
   const busy = agent.busy === null ? '-' : percent(agent.busy);
   return `${padEnd(agent.agent, 8)}${padEnd(where + node, 14)} ${gauge(theme, agent.busy ?? 0, bar)} ${padStart(busy, 4)} busy`;
 }
