@@ -5,9 +5,11 @@ import type { Theme } from '../tui/top/index.js';
 export function themeOf(env: NodeJS.ProcessEnv, output: Pick<NodeJS.WriteStream, 'getColorDepth'>): Theme {
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
   const mute = env.NO_COLOR !== undefined && env.NO_COLOR !== '';
+  // An empty NO_COLOR is none; Node takes it for one.
+  const { NO_COLOR: _, ...others } = env;
   return {
     unicode: /utf-?8/i.test(locale) && env.TERM !== 'dumb',
-    colour: !mute && output.getColorDepth(env as Record<string, string>) >= 4,
+    colour: !mute && output.getColorDepth(others) >= 4,
   };
 }
 
