@@ -61,5 +61,5 @@ function drawSvg(): string {
     }
   }
   const [width, height] = [cols * CELL.width, lines * CELL.height];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13"><rect width="100%" height="100%" fill="#14181b"/>${texts.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="13"><title>lance top under load</title><rect width="100%" height="100%" fill="#14181b"/>${texts.join('')}</svg>\n`;
 }
