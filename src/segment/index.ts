@@ -1,4 +1,5 @@
 export type { BatchSeen } from '../engine/index.js';
+export { type BrowsePage, type BrowseRow, SegmentBrowser } from './browse.js';
 export { collect } from './collect.js';
 export { eachBatch } from './each.js';
 export { SegmentError } from './errors.js';

@@ -23,6 +23,7 @@ export default class SegmentInspect extends LanceCommand {
       description: 'batch headers, for machines',
       command: 'lance segment inspect ./lance-data/segments/events --batches --json',
     },
+    { description: 'page through them', command: 'lance segment inspect ./lance-data --tui' },
   ];
   static override args = {
     path: Args.string({ required: true, description: 'files or directories' }),
@@ -36,12 +37,17 @@ export default class SegmentInspect extends LanceCommand {
       description: 'list from there on; one record unless --batches or --records is given',
     }),
     limit: Flags.integer({ min: 1, description: 'list no more than so many' }),
+    tui: Flags.boolean({ description: 'browse segments, batches and records', exclusive: ['json'] }),
     ...jsonFlag,
   };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(SegmentInspect);
     const { batches, records, index, limit, json } = flags;
+    if (flags.tui) {
+      const { runBrowser } = await import('../../cli/segment-browser.js');
+      return runBrowser(argv as string[]);
+    }
     const at = flags.at === undefined ? undefined : parseAddress(flags.at);
     const details =
       batches || records || index || at ? { batches, records, index, at, limit, json } : undefined;
