@@ -6,16 +6,23 @@ use std::str::FromStr;
 
 /// What the help prints.
 pub const HELP: &str = "\
-lance-load SCENARIO --endpoint HOST:PORT [--FLAG VALUE ...]: loads a running node, prints one line of JSON
+lance-load SCENARIO [--FLAG VALUE ...]: the native half of `lance bench`; prints one line of JSON
 
-  ingest      closed loop         --connections 16 --in-flight 8 --record-size 1024 --batch-bytes 65536
-                                  --topics 1 --warmup 1 --seconds 5
-  latency     open loop           --rate 5000 --record-size 300 --warmup 1 --seconds 5
-  idle        idle connections    --connections 2000 --seconds 10
-  round-trip  loopback, no node   --rate 5000 (0: back to back) --record-size 300 --warmup 1 --seconds 5
+  ingest      closed loop        --endpoint H:P --connections 16 --in-flight 8 --record-size 1024 --batch-bytes 65536
+                                 --topics 1 --topic-ids 1,2,5-9 --compression none|lz4|zstd --max-bytes B --warmup 1 --seconds 5
+  latency     open loop          --endpoint H:P --rate 5000 --arrivals even|poisson --seed N --record-size 300 --spin 0|1
+  catch-up    reads logs         --endpoint H:P --topic-ids 1 --connections 1 --fetch-bytes 1048576 --from 0 --seconds 5
+  tail        publish to deliver --endpoint H:P --topic-ids 1 --connections 1 --rate 5000 --record-size 1024 --spin 0|1
+  idle        idle connections   --endpoint H:P --connections 2000 --seconds 10
+  disk        the disk's floors  --dir D --seconds 8 --file-bytes 1073741824
+  network     the loopback's     --frame-bytes 349 --seconds 2 --spin 0|1
+  receive     bare pipeline      --mode discard|write --dir D --file-bytes B --policy BLOCK:DEPTH:never|each|BYTES
+  read        bare read pipeline --dir D --file-bytes B --cold 0|1
+  sink        its other end      --endpoint H:P --seconds 2
 
-Sizes are bytes, times are seconds, results are nanoseconds and rates a second. Topics are created for the run and stay.
-`ingest --topics 500 --record-size 300 --batch-bytes 1` sends one record a frame, round-robin over 500 topics.";
+Sizes are bytes, times are seconds, results are nanoseconds and rates a second. With a rate, `ingest` is an open loop, too.
+Topics that are not named by --topic-ids are created for the run and stay. With `--events 1` progress is told as lines of
+JSON, and a line (or the end) of stdin ends the run early with what was measured.";
 
 /// The flags of one run that nobody has taken yet.
 #[derive(Debug)]
@@ -70,6 +77,59 @@ impl Arguments {
                     "--{name} is `{text}`, expected a number from {min} to {max}"
                 ))
             })
+    }
+
+    /// Takes a flag's text, if it is there.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// Takes one of some words, or the default.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn choice<T: Copy>(
+        &mut self,
+        name: &str,
+        default: T,
+        words: &[(&str, T)],
+    ) -> Result<T, LoadError> {
+        let Some(text) = self.0.remove(name) else {
+            return Ok(default);
+        };
+        words
+            .iter()
+            .find_map(|(word, value)| (*word == text).then_some(*value))
+            .ok_or_else(|| {
+                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                LoadError::Usage(format!(
+                    "--{name} is `{text}`, expected {}",
+                    known.join(" or ")
+                ))
+            })
+    }
+
+    /// Takes a list of ids and ranges, `1,2,5-9`; empty when it is not there.
+    ///
+    /// # Errors
+    /// It is no such list.
+    pub fn ids(&mut self, name: &str) -> Result<Vec<u32>, LoadError> {
+        let Some(text) = self.0.remove(name) else {
+            return Ok(Vec::new());
+        };
+        let parse = |part: &str| -> Option<std::ops::RangeInclusive<u32>> {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        };
+        let mut ids = Vec::new();
+        for part in text.split(',') {
+            ids.extend(parse(part).ok_or_else(|| {
+                LoadError::Usage(format!(
+                    "--{name} is `{text}`, expected ids such as 1,2,5-9"
+                ))
+            })?);
+        }
+        Ok(ids)
     }
 
     /// Checks that every flag was taken.

@@ -23,6 +23,21 @@ impl LoadError {
         move |error| Self::System(tried, error)
     }
 
+    /// A word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::System(_, error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                "unreachable"
+            }
+            Self::System(_, error) if error.kind() == io::ErrorKind::StorageFull => "disk-full",
+            Self::System(..) => "system",
+            Self::Protocol(_) => "protocol",
+            Self::Refused(..) => "refused",
+        }
+    }
+
     /// 2 for wrong usage, 1 for everything else.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

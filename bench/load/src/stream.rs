@@ -30,6 +30,14 @@ impl Clock {
     }
 }
 
+/// When a frame was due and when its first byte was given to the socket, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub due: u64,
+    /// Equal to `due` until then.
+    pub sent: u64,
+}
+
 /// What came back for one frame.
 #[derive(Debug)]
 pub enum Outcome {
@@ -44,7 +52,7 @@ pub struct Stream {
     headers: VecDeque<[u8; HEADER]>,
     /// Bytes of the first waiting frame that are sent already.
     sent: usize,
-    stamps: VecDeque<u64>,
+    stamps: VecDeque<Stamp>,
     /// Batch id of the oldest frame without an answer: acks come in the order of the frames.
     oldest: u64,
     inbox: Inbox,
@@ -84,24 +92,47 @@ impl Stream {
         self.stamps.len()
     }
 
-    /// Whether the socket has not taken everything yet.
+    /// Frames that the socket has not taken whole.
     #[must_use]
-    pub fn has_unsent(&self) -> bool {
-        !self.headers.is_empty()
+    pub fn unsent(&self) -> usize {
+        self.headers.len()
     }
 
-    /// Puts a frame in line; its latency counts from `stamp`.
-    pub fn queue(&mut self, batch: &Batch, topic: u32, stamp: u64) {
+    /// The frames without an answer, oldest first.
+    pub fn unanswered(&self) -> impl Iterator<Item = &Stamp> {
+        self.stamps.iter()
+    }
+
+    /// Puts a frame in line; its response time counts from `due`.
+    pub fn queue(&mut self, batch: &Batch, topic: u32, due: u64) {
         let id = self.oldest + self.stamps.len() as u64;
         self.headers.push_back(batch.header(id, topic));
-        self.stamps.push_back(stamp);
+        self.stamps.push_back(Stamp { due, sent: due });
     }
 
-    /// Sends as much as the socket takes.
+    /// Frames of which the socket has not taken a byte.
+    fn not_begun(&self) -> usize {
+        self.headers.len() - usize::from(self.sent > 0)
+    }
+
+    /// Sends as much as the socket takes; what begins to leave does so at `now`.
     ///
     /// # Errors
     /// The connection broke.
-    pub fn flush(&mut self, batch: &Batch) -> Result<(), LoadError> {
+    pub fn flush(&mut self, batch: &Batch, now: u64) -> Result<(), LoadError> {
+        let waiting = self.not_begun();
+        let flushed = self.send(batch);
+        let first = self.stamps.len() - waiting;
+        for stamp in self
+            .stamps
+            .range_mut(first..self.stamps.len() - self.not_begun())
+        {
+            stamp.sent = now;
+        }
+        flushed
+    }
+
+    fn send(&mut self, batch: &Batch) -> Result<(), LoadError> {
         let payload = batch.payload();
         while !self.headers.is_empty() {
             let mut pieces = [IoSlice::new(&[]); 2 * FRAMES_A_WRITE];
@@ -136,7 +167,7 @@ impl Stream {
     ///
     /// # Errors
     /// The connection broke or was closed, or an answer is not the one that is due.
-    pub fn receive(&mut self, mut answered: impl FnMut(u64, Outcome)) -> Result<(), LoadError> {
+    pub fn receive(&mut self, mut answered: impl FnMut(Stamp, Outcome)) -> Result<(), LoadError> {
         loop {
             let count = match self.socket.read(&mut self.scratch) {
                 Ok(0) => return Err(LoadError::Protocol("it closed a connection".into())),

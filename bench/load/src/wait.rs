@@ -50,23 +50,22 @@ impl Poller {
         Ok(())
     }
 
-    /// Waits up to `limit` and gives the numbers of the sockets that changed.
+    /// The set itself can be waited for.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+
+    /// Gives the numbers of the sockets that changed, without waiting.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn wait(&self, limit: Duration, ready: &mut Vec<usize>) -> Result<(), LoadError> {
+    pub fn take(&self, ready: &mut Vec<usize>) -> Result<(), LoadError> {
         ready.clear();
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
-        let limit_ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1);
         // SAFETY: `events` has room for EVENTS entries and lives through the call.
-        let count = unsafe {
-            libc::epoll_wait(
-                self.0.as_raw_fd(),
-                events.as_mut_ptr(),
-                EVENTS as i32,
-                limit_ms,
-            )
-        };
+        let count =
+            unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), EVENTS as i32, 0) };
         if count < 0 {
             let error = io::Error::last_os_error();
             if error.kind() == io::ErrorKind::Interrupted {

@@ -9,5 +9,6 @@ mod command;
 mod config;
 mod event;
 mod inspect;
+mod load;
 mod node;
 mod process;

@@ -1,0 +1,263 @@
+//! Aligned memory for `O_DIRECT`, and a writer that keeps so many blocks of it under way.
+
+use crate::error::LoadError;
+use lance_engine::ring::{Completion, FileSlot, Ring, Token};
+use std::alloc::{alloc_zeroed, dealloc, Layout};
+use std::collections::VecDeque;
+use std::ptr::NonNull;
+
+/// Alignment of everything that goes past the page cache.
+pub const ALIGN: usize = 4_096;
+/// The agent's number in tokens: there is one on each ring here.
+pub const AGENT: u8 = 0;
+/// Kinds of operations on files; those on sockets are the receiver's and begin above.
+pub const WRITE: u8 = 1;
+pub const FLUSH: u8 = 2;
+pub const READ: u8 = 3;
+
+/// Blocks of one size, one behind the other.
+pub struct Blocks {
+    memory: NonNull<u8>,
+    layout: Layout,
+    block: usize,
+}
+
+// SAFETY: the memory is owned like a Vec's and reached through `&self` and `&mut self` alone.
+unsafe impl Send for Blocks {}
+
+impl Blocks {
+    /// `count` blocks of `block` bytes, zeroed.
+    ///
+    /// # Errors
+    /// There is no such memory, or `block` is no multiple of 4,096.
+    pub fn new(block: usize, count: usize) -> Result<Self, LoadError> {
+        let layout = Layout::from_size_align(block * count, ALIGN)
+            .ok()
+            .filter(|layout| layout.size() > 0 && block.is_multiple_of(ALIGN))
+            .ok_or_else(|| LoadError::Usage(format!("--block {block} is no multiple of 4096")))?;
+        // SAFETY: the layout has a size above 0.
+        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| {
+            LoadError::System(
+                "taking memory".into(),
+                std::io::ErrorKind::OutOfMemory.into(),
+            )
+        })?;
+        Ok(Self {
+            memory,
+            layout,
+            block,
+        })
+    }
+
+    /// Where a block begins. It stays there as long as this lives.
+    #[must_use]
+    pub fn at(&self, number: u32) -> *mut u8 {
+        let offset = number as usize * self.block;
+        assert!(offset < self.layout.size(), "block {number} exists");
+        // SAFETY: within the allocation, as asserted.
+        unsafe { self.memory.as_ptr().add(offset) }
+    }
+
+    /// A block's bytes. Not while an operation of the kernel is under way on it.
+    pub fn bytes(&mut self, number: u32) -> &mut [u8] {
+        // SAFETY: within the allocation, and borrowed as mutably as this.
+        unsafe { std::slice::from_raw_parts_mut(self.at(number), self.block) }
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this very layout.
+        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
+    }
+}
+
+/// When what was written counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// When the device took it.
+    Never,
+    /// Each write is synchronous.
+    EachWrite,
+    /// After a flush, made when so many bytes stand written, or nothing more is under way.
+    Every(u64),
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Bytes of a write.
+    pub block: u32,
+    /// Writes under way at once.
+    pub depth: u32,
+    pub flush: Flush,
+}
+
+/// Writes block after block, in circles over a file whose blocks have been written before.
+pub struct BlockWriter {
+    policy: Policy,
+    file: FileSlot,
+    /// Blocks that the file holds.
+    places: u64,
+    pub blocks: Blocks,
+    free: Vec<u32>,
+    /// Blocks submitted so far: the next one's number in the log.
+    submitted: u64,
+    /// Memory of the writes under way, oldest first, and whether the device has taken them.
+    under_way: VecDeque<(u32, bool)>,
+    flushing: Option<u64>,
+    flushed: u64,
+    failed: Option<std::io::Error>,
+}
+
+impl BlockWriter {
+    /// `spare` blocks more than are written at once can be filled meanwhile.
+    ///
+    /// # Errors
+    /// No memory, or a file that is smaller than what is under way at once.
+    pub fn new(
+        policy: Policy,
+        file: FileSlot,
+        file_bytes: u64,
+        spare: u32,
+    ) -> Result<Self, LoadError> {
+        let count = policy.depth + spare;
+        let places = file_bytes / u64::from(policy.block.max(1));
+        if places <= u64::from(count) || policy.depth == 0 {
+            return Err(LoadError::Usage(format!(
+                "--file-bytes {file_bytes} is too small for {} blocks of {} bytes",
+                policy.depth, policy.block
+            )));
+        }
+        Ok(Self {
+            blocks: Blocks::new(policy.block as usize, count as usize)?,
+            free: (0..count).collect(),
+            policy,
+            file,
+            places,
+            submitted: 0,
+            under_way: VecDeque::with_capacity(count as usize),
+            flushing: None,
+            flushed: 0,
+            failed: None,
+        })
+    }
+
+    /// A block to fill, if one is free.
+    pub fn take(&mut self) -> Option<u32> {
+        self.free.pop()
+    }
+
+    /// Gives back a block that is not to be written.
+    pub fn put(&mut self, block: u32) {
+        self.free.push(block);
+    }
+
+    /// Number, in the log, of the block that is submitted next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Writes that the device has not taken yet.
+    #[must_use]
+    pub fn writes_under_way(&self) -> u32 {
+        self.under_way.len() as u32
+    }
+
+    /// Whether another write may go out now.
+    #[must_use]
+    pub fn has_turn(&self) -> bool {
+        self.writes_under_way() < self.policy.depth
+    }
+
+    /// Nothing is under way.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.under_way.is_empty() && self.flushing.is_none()
+    }
+
+    /// Blocks at the front of the log that count, as the policy says.
+    #[must_use]
+    pub fn stable(&self) -> u64 {
+        match self.policy.flush {
+            Flush::Every(_) => self.flushed,
+            Flush::Never | Flush::EachWrite => self.taken(),
+        }
+    }
+
+    /// Blocks at the front of the log that the device has taken.
+    fn taken(&self) -> u64 {
+        self.submitted - self.under_way.len() as u64
+    }
+
+    /// Writes a block.
+    pub fn submit(&mut self, ring: &mut dyn Ring, block: u32) {
+        let at = (self.submitted % self.places) * u64::from(self.policy.block);
+        let sync = self.policy.flush == Flush::EachWrite;
+        let token = Token::new(AGENT, WRITE, self.submitted % (1 << 40));
+        self.submitted += 1;
+        self.under_way.push_back((block, false));
+        // SAFETY: the block is off the free list until the completion, and the memory lives as long as the ring is driven.
+        unsafe {
+            ring.write(
+                self.file,
+                at,
+                self.blocks.at(block),
+                self.policy.block,
+                sync,
+                token,
+            );
+        }
+    }
+
+    /// Flushes if it is time; `more` tells that further writes are about to come.
+    pub fn flush_if_due(&mut self, ring: &mut dyn Ring, more: bool) {
+        let Flush::Every(bytes) = self.policy.flush else {
+            return;
+        };
+        let waiting = self.taken() - self.flushed;
+        let due =
+            waiting * u64::from(self.policy.block) >= bytes || (self.under_way.is_empty() && !more);
+        if waiting > 0 && due && self.flushing.is_none() {
+            self.flushing = Some(self.taken());
+            ring.flush(self.file, Token::new(AGENT, FLUSH, 0));
+        }
+    }
+
+    /// Takes a completion of this writer's own.
+    pub fn completed(&mut self, completion: Completion) {
+        if completion.result < 0 {
+            self.failed = Some(std::io::Error::from_raw_os_error(-completion.result));
+            return;
+        }
+        if completion.token.kind() == FLUSH {
+            self.flushed = self.flushing.take().unwrap_or(self.flushed);
+            return;
+        }
+        if completion.result as u32 != self.policy.block {
+            self.failed = Some(std::io::Error::other("a short write"));
+            return;
+        }
+        let first = self.taken() % (1 << 40);
+        let place = completion.token.id().wrapping_sub(first) % (1 << 40);
+        if let Some(write) = self.under_way.get_mut(place as usize) {
+            write.1 = true;
+        }
+        while let Some(&(block, true)) = self.under_way.front() {
+            self.under_way.pop_front();
+            self.free.push(block);
+        }
+    }
+
+    /// What went wrong, if something did.
+    ///
+    /// # Errors
+    /// A write or a flush failed: the disk is full, or broken.
+    pub fn check(&mut self) -> Result<(), LoadError> {
+        match self.failed.take() {
+            Some(error) => Err(LoadError::System("writing the floor's file".into(), error)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The engine's own ring, for floors: what they measure is reached through the same door as the node's.
+
+use crate::error::LoadError;
+use lance_engine::node::Backend;
+use lance_engine::ring::{Chosen, Completion, Features, FileSlot, Ring, RingConfig};
+use lance_engine::storage::{Handle, Open, OsStorage, Storage};
+use std::path::Path;
+
+/// The one file of every floor.
+pub const FILE: FileSlot = FileSlot(0);
+const NAME: &str = "floor";
+
+/// A ring of this thread, and whether the device writes through.
+///
+/// # Errors
+/// The system refuses it.
+pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, LoadError> {
+    let features = Features::probe();
+    let (chosen, _) =
+        Chosen::by(Backend::Auto, &features).map_err(LoadError::system("choosing a ring"))?;
+    let write_through = match dir {
+        Some(dir) => storage(dir)?.writes_through(),
+        None => false,
+    };
+    let config = RingConfig {
+        sq_entries: 256,
+        cq_entries: 4_096,
+        files: 4,
+        recv_buffers: recv.0,
+        recv_buffer_bytes: recv.1,
+        disk_workers: 4,
+        write_through,
+    };
+    let (ring, _) = chosen
+        .open(&config, None)
+        .map_err(LoadError::system("making a ring"))?;
+    Ok(ring)
+}
+
+/// The floor's file in `dir`, past the page cache where the file system can; made if it is not there.
+///
+/// # Errors
+/// The directory is not there, or not writable.
+pub fn open_file(dir: &Path) -> Result<Handle, LoadError> {
+    let storage = storage(dir)?;
+    let tried = || format!("opening {}", dir.join(NAME).display());
+    let create = !storage.exists(NAME).map_err(LoadError::system(tried()))?;
+    let how = Open {
+        write: true,
+        create,
+        direct: true,
+    };
+    storage.open(NAME, how).map_err(LoadError::system(tried()))
+}
+
+/// Makes the file so long, with its blocks reserved.
+///
+/// # Errors
+/// No room on the disk.
+pub fn reserve(dir: &Path, file: Handle, bytes: u64) -> Result<(), LoadError> {
+    storage(dir)?
+        .allocate(file, bytes)
+        .map_err(LoadError::system(format!(
+            "reserving {bytes} bytes in {}",
+            dir.display()
+        )))
+}
+
+fn storage(dir: &Path) -> Result<OsStorage, LoadError> {
+    OsStorage::new(dir, true).map_err(LoadError::system(format!("opening {}", dir.display())))
+}
+
+/// Turns the ring until `step` says that it is done, and ends it, so that nothing is under way on memory that goes after it. `step` gets the completions of each turn and says whether it did something.
+///
+/// # Errors
+/// Those of `step`.
+pub fn drive(
+    mut ring: Box<dyn Ring>,
+    mut step: impl FnMut(&mut dyn Ring, &mut Vec<Completion>) -> Result<Step, LoadError>,
+) -> Result<(), LoadError> {
+    /// Longest wait without looking around.
+    const PARK_NS: u64 = 20_000_000;
+    let mut completions = Vec::with_capacity(4_096);
+    loop {
+        ring.turn(&mut completions);
+        match step(&mut *ring, &mut completions)? {
+            Step::Done => return Ok(()),
+            Step::Idle => ring.park(PARK_NS),
+            Step::Busy => {}
+        }
+        completions.clear();
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It did something: do not wait.
+    Busy,
+    /// Only a completion brings more.
+    Idle,
+    /// The end.
+    Done,
+}

@@ -1,0 +1,382 @@
+//! Ingests over many connections, by a schedule or as fast as answers come, and what became of them.
+
+use crate::arguments::Arguments;
+use crate::error::LoadError;
+use crate::events::Events;
+use crate::schedule::{Arrivals, Schedule};
+use crate::stream::{Clock, Stream};
+use crate::tally::{cpu_ns, Tally};
+use crate::topics;
+use crate::wait::{precise_timers, wait_one, Poller};
+use crate::wire::{Batch, Compression};
+use serde_json::{json, Value};
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+/// How long answers that are still due may take once sending has stopped.
+const DRAIN: u64 = 5 * SECOND;
+/// The same after a stop: somebody waits for the result.
+const DRAIN_STOPPED: u64 = SECOND / 2;
+/// Frames that a connection may hold back unsent; what is due beyond them stays in the schedule, which needs no memory.
+const UNSENT: usize = 64;
+/// Connections up to which a spinning generator asks each socket itself.
+const ASK_EACH: usize = 2;
+const PROGRESS_EVERY: u64 = SECOND / 4;
+
+/// How requests are paced.
+enum Pace {
+    /// Closed loop: each connection keeps so many frames in flight.
+    Window(usize),
+    /// Open loop: frames leave by the schedule, round-robin over the connections.
+    Open(Schedule),
+}
+
+/// One run, before it is connected.
+pub struct Plan {
+    endpoint: String,
+    topics: Vec<u32>,
+    connections: usize,
+    pace: Pace,
+    rate: f64,
+    warmup: u64,
+    duration: u64,
+    max_frames: u64,
+    spin: bool,
+    batch: Batch,
+}
+
+/// What a scenario's flags default to.
+pub struct Defaults {
+    pub connections: usize,
+    pub record_size: u32,
+    pub batch_bytes: u32,
+    /// Records a second; 0 is as fast as answers come.
+    pub rate: f64,
+}
+
+/// `ingest` of cli.md.
+pub const INGEST: Defaults = Defaults {
+    connections: 16,
+    record_size: 1_024,
+    batch_bytes: 65_536,
+    rate: 0.0,
+};
+
+/// `latency` of cli.md.
+pub const LATENCY: Defaults = Defaults {
+    connections: 1,
+    record_size: 300,
+    batch_bytes: 1,
+    rate: 5_000.0,
+};
+
+impl Plan {
+    /// Reads the flags of a scenario, and creates topics if none are named.
+    ///
+    /// # Errors
+    /// Wrong flags, or a node that is not there or refuses topics.
+    pub fn parse(mut arguments: Arguments, defaults: &Defaults) -> Result<Self, LoadError> {
+        let endpoint = arguments.required("endpoint")?;
+        let connections = arguments.number("connections", defaults.connections, 1, 60_000)?;
+        let window = arguments.number("in-flight", 8_usize, 1, 65_536)?;
+        let record_size = arguments.number("record-size", defaults.record_size, 0, 16 << 20)?;
+        let batch_bytes = arguments.number("batch-bytes", defaults.batch_bytes, 1, 16 << 20)?;
+        let compression = arguments.choice(
+            "compression",
+            Compression::None,
+            &[
+                ("none", Compression::None),
+                ("lz4", Compression::Lz4),
+                ("zstd", Compression::Zstd),
+            ],
+        )?;
+        let arrivals = arguments.choice(
+            "arrivals",
+            Arrivals::Even,
+            &[("even", Arrivals::Even), ("poisson", Arrivals::Poisson)],
+        )?;
+        let rate = arguments.number("rate", defaults.rate, 0.0, 1e9)?;
+        let seed = arguments.number("seed", 0x9E37_79B9_7F4A_7C15_u64, 0, u64::MAX)?;
+        let warmup = arguments.number("warmup", 1.0, 0.0, 3_600.0)?;
+        let seconds = arguments.number("seconds", 5.0, 0.01, 86_400.0)?;
+        let max_bytes = arguments.number("max-bytes", u64::MAX, 1, u64::MAX)?;
+        let spin = arguments.number("spin", 0_u8, 0, 1)? == 1;
+        let topic_count = arguments.number("topics", 1_u32, 1, 65_536)?;
+        let topic_ids = arguments.ids("topic-ids")?;
+        arguments.finish()?;
+
+        let batch = Batch::new(record_size, batch_bytes, compression)?;
+        let frames_a_second = rate / batch.records() as f64;
+        Ok(Self {
+            topics: if topic_ids.is_empty() {
+                topics::create(&endpoint, topic_count)?
+            } else {
+                topic_ids
+            },
+            endpoint,
+            connections,
+            pace: if rate > 0.0 {
+                Pace::Open(Schedule::new(frames_a_second, arrivals, seed))
+            } else {
+                Pace::Window(window)
+            },
+            rate,
+            warmup: (warmup * SECOND as f64) as u64,
+            duration: (seconds * SECOND as f64) as u64,
+            max_frames: (max_bytes / batch.value_bytes().max(1)).max(1),
+            spin,
+            batch,
+        })
+    }
+}
+
+/// A run under way.
+struct Run<'a> {
+    events: &'a Events,
+    plan: Plan,
+    streams: Vec<Stream>,
+    poller: Poller,
+    /// Next topic of each connection: they begin spread over the topics, so that a round over all is no wave of one topic.
+    turns: Vec<usize>,
+    /// The connection that takes the next scheduled frame.
+    next_stream: usize,
+    queued: u64,
+    clock: Clock,
+    /// The measured time.
+    from: u64,
+    until: u64,
+    tally: Tally,
+}
+
+/// Runs it. The result holds rates a second over the measured time, times in nanoseconds: `latency` counts from when a frame was
+/// due (closed loop: sent), `service` from when its first byte left, `lateness` is the difference.
+///
+/// # Errors
+/// No node there, or one that breaks a connection or the protocol before anything was measured.
+pub fn run(plan: Plan, events: &Events) -> Result<Value, LoadError> {
+    precise_timers();
+    let poller = Poller::new()?;
+    let mut streams = Vec::with_capacity(plan.connections);
+    for number in 0..plan.connections {
+        let stream = Stream::connect(&plan.endpoint)?;
+        poller.add(stream.fd(), number)?;
+        streams.push(stream);
+    }
+    let turns = (0..plan.connections)
+        .map(|number| number * plan.topics.len() / plan.connections)
+        .collect();
+    let mut run = Run {
+        events,
+        from: plan.warmup,
+        until: plan.warmup + plan.duration,
+        turns,
+        next_stream: 0,
+        queued: 0,
+        tally: Tally::new(&plan.batch, matches!(plan.pace, Pace::Open(_)))?,
+        clock: Clock::start(),
+        streams,
+        poller,
+        plan,
+    };
+    run.drive()?;
+    Ok(run.report())
+}
+
+impl Run<'_> {
+    fn drive(&mut self) -> Result<(), LoadError> {
+        let mut ready: Vec<usize> = (0..self.streams.len()).collect();
+        let mut next_progress = PROGRESS_EVERY;
+        let mut measuring = false;
+        let mut measured = false;
+        let mut drain = DRAIN;
+        loop {
+            let now = self.clock.now();
+            if !measuring && now >= self.from {
+                measuring = true;
+                self.tally.begin(cpu_ns());
+                self.events.tell("measuring", json!({}));
+            }
+            if now < self.until
+                && (self.events.stopped()
+                    || self.tally.hopeless
+                    || self.queued >= self.plan.max_frames)
+            {
+                self.until = now;
+                if self.events.stopped() || self.tally.hopeless {
+                    drain = DRAIN_STOPPED;
+                }
+            }
+            if !measured && now >= self.until {
+                measured = true;
+                self.tally.end(cpu_ns());
+                self.events.tell("measured", json!({}));
+            }
+            if now >= next_progress && !measured {
+                next_progress = now + PROGRESS_EVERY;
+                let phase = if measuring { "measure" } else { "warmup" };
+                self.events
+                    .tell("progress", self.tally.progress(phase, now));
+            }
+            if let Err(error) = self.turn(&ready, now) {
+                if !measuring {
+                    return Err(error);
+                }
+                self.tally.broken = Some(error.to_string());
+                self.until = self.until.min(now);
+                if !measured {
+                    self.tally.end(cpu_ns());
+                    self.events.tell("measured", json!({}));
+                }
+                return Ok(());
+            }
+            let now = self.clock.now();
+            let open = self.streams.iter().any(|stream| stream.in_flight() > 0);
+            if now >= self.until && measured && (!open || now > self.until + drain) {
+                return Ok(());
+            }
+            self.wait(now, &mut ready)?;
+        }
+    }
+
+    /// Takes answers and sends what is due.
+    fn turn(&mut self, ready: &[usize], now: u64) -> Result<(), LoadError> {
+        if let Pace::Open(_) = self.plan.pace {
+            self.send_due(now)?;
+        }
+        for &number in ready {
+            let Some(stream) = self.streams.get_mut(number) else {
+                continue;
+            };
+            let now = self.clock.now();
+            let measured = self.from..self.until;
+            let tally = &mut self.tally;
+            stream.receive(|stamp, outcome| tally.take(stamp, now, &measured, &outcome))?;
+            if let Pace::Window(window) = self.plan.pace {
+                let now = self.clock.now();
+                while now < self.until
+                    && stream.in_flight() < window
+                    && self.queued < self.plan.max_frames
+                {
+                    let topic = next_topic(&self.plan.topics, &mut self.turns, number);
+                    stream.queue(&self.plan.batch, topic, now);
+                    self.queued += 1;
+                }
+            }
+            if stream.unsent() > 0 {
+                stream.flush(&self.plan.batch, self.clock.now())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every frame that is due to a connection with room, as far as there is one.
+    fn send_due(&mut self, now: u64) -> Result<(), LoadError> {
+        let Pace::Open(schedule) = &mut self.plan.pace else {
+            return Ok(());
+        };
+        let before = now.min(self.until.saturating_sub(1));
+        while schedule.due() <= before && self.queued < self.plan.max_frames {
+            let count = self.streams.len();
+            let with_room = (0..count)
+                .map(|step| (self.next_stream + step) % count)
+                .find(|&number| {
+                    self.streams
+                        .get(number)
+                        .is_some_and(|s| s.unsent() < UNSENT)
+                });
+            let Some(number) = with_room else {
+                return Ok(());
+            };
+            let due = schedule.due();
+            schedule.advance();
+            self.next_stream = number + 1;
+            self.queued += 1;
+            if due >= self.from {
+                self.tally.due += 1;
+                self.tally.lateness.add(now - due);
+            }
+            let topic = next_topic(&self.plan.topics, &mut self.turns, number);
+            if let Some(stream) = self.streams.get_mut(number) {
+                stream.queue(&self.plan.batch, topic, due);
+                stream.flush(&self.plan.batch, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer or the next thing to do; spinning, only asks.
+    fn wait(&mut self, now: u64, ready: &mut Vec<usize>) -> Result<(), LoadError> {
+        if self.plan.spin && self.streams.len() <= ASK_EACH {
+            ready.clear();
+            ready.extend(0..self.streams.len());
+            return Ok(());
+        }
+        let ahead = match &self.plan.pace {
+            Pace::Open(schedule) if now < self.until => schedule.due().saturating_sub(now),
+            _ => SECOND / 20,
+        };
+        // What is overdue has no room: only a socket can end that.
+        let limit = if ahead == 0 {
+            SECOND / 1_000
+        } else {
+            ahead.min(SECOND / 20)
+        };
+        if !self.plan.spin {
+            wait_one(self.poller.fd(), false, Duration::from_nanos(limit))?;
+        }
+        self.poller.take(ready)
+    }
+
+    fn report(mut self) -> Value {
+        let end = self.clock.now();
+        let mut unanswered = 0_u64;
+        for stream in &self.streams {
+            for stamp in stream.unanswered() {
+                unanswered += 1;
+                if stamp.due >= self.from && stamp.due < self.until {
+                    // It took at least this long: leaving it out would flatter.
+                    self.tally.latency.add(end - stamp.due);
+                    self.tally.service.add(end.saturating_sub(stamp.sent));
+                }
+            }
+        }
+        let unsent = self.count_unsent(end);
+        let seconds = self.until.saturating_sub(self.from) as f64 / SECOND as f64;
+        let mut report = self.tally.report(seconds);
+        let more = json!({
+            "interrupted": self.events.stopped(),
+            "rate": self.plan.rate,
+            "unanswered": unanswered,
+            "unsent": unsent,
+        });
+        if let (Some(report), Value::Object(more)) = (report.as_object_mut(), more) {
+            report.extend(more);
+        }
+        report
+    }
+
+    /// Counts what was due within the measured time and never left, each with the time it has waited so far.
+    fn count_unsent(&mut self, end: u64) -> u64 {
+        let Pace::Open(schedule) = &mut self.plan.pace else {
+            return 0;
+        };
+        let mut unsent = 0;
+        while schedule.due() < self.until && self.tally.broken.is_none() {
+            if schedule.due() >= self.from {
+                unsent += 1;
+                self.tally.latency.add(end - schedule.due());
+            }
+            schedule.advance();
+        }
+        self.tally.due += unsent;
+        unsent
+    }
+}
+
+fn next_topic(topics: &[u32], turns: &mut [usize], stream: usize) -> u32 {
+    let Some(turn) = turns.get_mut(stream) else {
+        return 0;
+    };
+    *turn += 1;
+    topics.get((*turn - 1) % topics.len()).copied().unwrap_or(0)
+}
