@@ -54,7 +54,9 @@ export function addonFile() {
 /** Builds the addon in release mode when a Rust source is newer than it. */
 export function buildAddon() {
   const built = addonFile();
-  const sources = newest(at('native'), (path) => /(\.rs|Cargo\.toml|Cargo\.lock)$/.test(path));
+  // The load generator of `lance bench` is part of the addon.
+  const isSource = (path) => /(\.rs|Cargo\.toml|Cargo\.lock)$/.test(path);
+  const sources = Math.max(newest(at('native'), isSource), newest(at('bench', 'load'), isSource));
   if (built && modified(built) >= sources) return;
   say('building the engine (release; the first time takes some minutes)');
   run('npm', ['run', '--silent', 'build:addon']);

@@ -383,6 +383,9 @@ export interface Retention {
   maxBytes: bigint
 }
 
+/** Runs a scenario of `lance-load` on this thread until it ends; its lines go to stdout. Returns the exit code. */
+export declare function runLoad(words: Array<string>): number
+
 /** A node that serves, or why it does not. */
 export type StartOutcome =
   | { kind: 'started'; address: string; backend: string; topics: Array<RecoveredTopic>; findings: Array<Finding>; /** What this machine lacks and what serves instead. */

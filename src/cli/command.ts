@@ -31,6 +31,17 @@ export abstract class LanceCommand extends Command {
     process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
 
+  /** Where a bench shows what it found. */
+  protected benchOutput({ json, html }: { json: boolean; html?: string | undefined }) {
+    return {
+      json,
+      html,
+      printJson: (document: unknown): void => this.printJson(document),
+      print: (text: string): void => this.print(text),
+      say: (text: string): void => this.say(text),
+    };
+  }
+
   /** A message for a person: stderr, so that stdout stays data. */
   protected say(text: string): void {
     process.stderr.write(`${text}\n`);

@@ -23,3 +23,11 @@ export function exitNow(code: number): never {
 export function notifyServiceManager(socket: string, state: string): boolean {
   return addon().notifyServiceManager(socket, state);
 }
+
+/**
+ * Runs a scenario of the native load generator (bench/load) on this thread until it ends; it prints lines of JSON to stdout.
+ * Returns its exit code. For a process that does nothing else.
+ */
+export function runLoad(words: readonly string[]): number {
+  return addon().runLoad([...words]);
+}

@@ -1,0 +1,242 @@
+import { Admin } from '../client/index.js';
+import { play } from './child.js';
+import { machineCpu, processCpu } from './cpu.js';
+import { type NodeUnderTest, nodeAt, startNode } from './node-under-test.js';
+import type { Observer } from './observer.js';
+import type { BenchOptions } from './options.js';
+import { momentOf, spins } from './produce.js';
+import type { BenchResult, Curve, Moment, Quantiles, Run, Throughput } from './result.js';
+import { assemble, begin, checkRuns, Floors, inSession, type Session, settle } from './session.js';
+import { type BenchTopics, createTopics } from './topics.js';
+
+/** How a log is read: all of it from the disk, again at once, or its end as it grows. */
+export const CONSUME_MODES = ['cold', 'warm', 'tail'] as const;
+export type ConsumeMode = (typeof CONSUME_MODES)[number];
+
+/** `consume` in a result, by mode. */
+type Passes = Partial<Record<ConsumeMode, Run & { ack?: Quantiles }>>;
+
+/** What `consume` takes beyond the rest. */
+export interface ConsumeOptions extends BenchOptions {
+  modes: readonly ConsumeMode[];
+  /** Bytes that each topic is filled with before it is read. */
+  logBytes: number;
+}
+
+/**
+ * `lance bench consume`: fills topics, starts the node anew (a node that it started itself), and reads them cold, warm and at their
+ * end. The throughput is that of the first catch-up, the latency that from publishing to delivery where `tail` runs.
+ */
+export function benchConsume(
+  options: ConsumeOptions,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<BenchResult & { consume: Passes }> {
+  return inSession(options, observer, signal, async (session) => {
+    const began = begin();
+    const floors = new Floors(session, true);
+    const runs: Run[] = [];
+    let passes: Passes = {};
+    for (let number = 0; number < options.repeat && !signal.aborted; number += 1) {
+      passes = await readOnce(session, options);
+      const first = passes.cold ?? passes.warm ?? passes.tail;
+      if (!first) break;
+      const last = passes.tail ?? first;
+      runs.push({ ...first, latency: last.latency, curve: last.curve, service: last.service });
+      await settle(signal);
+      await floors.measure();
+    }
+    const floor = floors.result();
+    const result = assemble(session, 'consume', began, runs, floor);
+    const least = floor?.pipelineReadBytes ?? 0;
+    const device = floor?.readBytes ?? 0;
+    if (result.ratio && least > 0) {
+      const bytes = Math.min(least, device);
+      result.ratio.throughput = result.throughput.bytes / bytes;
+      result.ratio.throughputFloor = bytes === device ? 'device' : 'pipeline';
+    }
+    const full = { ...result, config: { ...result.config, logBytes: options.logBytes }, consume: passes };
+    checkRuns(full);
+    return full;
+  });
+}
+
+async function readOnce(session: Session, options: ConsumeOptions): Promise<Passes> {
+  const { workspace, observer, signal } = session;
+  const dir = `${workspace.path}/node`;
+  const open = (): Promise<NodeUnderTest> =>
+    options.endpoint ? nodeAt(options.endpoint) : startNode(dir, options);
+  const passes: Passes = {};
+  observer.part('starting a node', 1);
+  let node = await open();
+  try {
+    const topics = await createTopics(node.endpoint, {
+      count: options.topics,
+      durability: options.durability,
+    });
+    try {
+      await fill(session, options, node, topics);
+      if (!options.endpoint && !signal.aborted) {
+        // What the node still has in memory is forgotten; it reads past the page cache.
+        observer.part('starting the node anew', 2);
+        await node.stop();
+        node = await open();
+      }
+      for (const mode of options.modes) {
+        if (signal.aborted) break;
+        observer.part(`consume: ${mode}`, options.durationMs / 1000);
+        passes[mode] =
+          mode === 'tail'
+            ? await tail(session, options, node, topics)
+            : await catchUp(session, options, node, topics);
+      }
+    } finally {
+      if (options.endpoint) await topics.remove();
+    }
+  } finally {
+    await node.stop();
+  }
+  return passes;
+}
+
+async function fill(
+  { observer, signal }: Session,
+  options: ConsumeOptions,
+  node: NodeUnderTest,
+  topics: BenchTopics,
+): Promise<void> {
+  if (options.modes.every((mode) => mode === 'tail')) return;
+  observer.part('filling the log', 5);
+  const told = await play(
+    'ingest',
+    {
+      endpoint: node.endpoint,
+      'topic-ids': topics.range,
+      connections: 4,
+      'record-size': options.recordSize,
+      'batch-bytes': options.batchBytes,
+      warmup: 0,
+      seconds: 3_600,
+      'max-bytes': options.logBytes * options.topics,
+    },
+    { signal },
+  ).result;
+  const first = told.firstError as { code: number; message: string } | null;
+  if (first) observer.note(`Filling ended early: ${first.message}.`);
+}
+
+async function endOf(endpoint: string, topic: number): Promise<number> {
+  const admin = await Admin.open({ endpoint, clientName: 'lance-bench' });
+  try {
+    return (await admin.describeTopic(topic)).endOffset;
+  } finally {
+    admin.close();
+  }
+}
+
+async function catchUp(
+  { observer, signal }: Session,
+  options: ConsumeOptions,
+  node: NodeUnderTest,
+  topics: BenchTopics,
+): Promise<Run> {
+  const ends = await Promise.all(topics.ids.map((id) => endOf(node.endpoint, id)));
+  const { run } = await read(
+    'catch-up',
+    {
+      endpoint: node.endpoint,
+      'topic-ids': topics.range,
+      connections: options.connections,
+      to: Math.min(...ends),
+      seconds: options.durationMs / 1000,
+    },
+    node,
+    observer,
+    signal,
+  );
+  return run;
+}
+
+async function tail(
+  { observer, signal }: Session,
+  options: ConsumeOptions,
+  node: NodeUnderTest,
+  topics: BenchTopics,
+): Promise<Run & { ack: Quantiles }> {
+  const [topic = 0] = topics.ids;
+  const run = await read(
+    'tail',
+    {
+      endpoint: node.endpoint,
+      'topic-ids': topic,
+      from: await endOf(node.endpoint, topic),
+      connections: options.connections,
+      'record-size': options.recordSize,
+      rate: options.rate === 'max' ? 5_000 : options.rate,
+      arrivals: options.arrivals,
+      spin: spins(options) ? 1 : 0,
+      warmup: options.warmupMs / 1000,
+      seconds: options.durationMs / 1000,
+    },
+    node,
+    observer,
+    signal,
+  );
+  return { ...run.run, ack: run.told.ack as Quantiles };
+}
+
+/** Runs a native reader and makes a run of what it tells. */
+async function read(
+  scenario: string,
+  flags: Record<string, string | number>,
+  node: NodeUnderTest,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<{ run: Run; told: Record<string, unknown> }> {
+  const timeline: Moment[] = [];
+  const look = () => ({
+    node: node.pid === undefined ? undefined : processCpu(node.pid),
+    machine: machineCpu(),
+  });
+  const ends: ReturnType<typeof look>[] = [];
+  const told = await play(scenario, flags, {
+    signal,
+    on: (event) => {
+      if (event.event === 'measuring' || event.event === 'measured') ends.push(look());
+      if (event.event !== 'progress') return;
+      const moment = momentOf(event);
+      timeline.push(moment);
+      observer.moment(moment);
+    },
+  }).result;
+  const [before, after] = ends;
+  const used =
+    before?.node === undefined || after?.node === undefined ? null : Math.max(0, after.node - before.node);
+  const generator = Number(told.cpuSeconds);
+  const throughput = told.throughput as Throughput;
+  const seconds = Number(told.seconds);
+  const run: Run = {
+    seconds,
+    throughput,
+    latency: told.latency as Quantiles,
+    service: told.latency as Quantiles,
+    lateness: { p50: null, p90: null, p99: null, p999: null, max: null, count: 0 },
+    stages: null,
+    errors: Number(told.errors),
+    firstError: null,
+    shortfall: 0,
+    unanswered: Number(told.undelivered ?? 0),
+    cpu: {
+      node: used,
+      generator,
+      other: before && after ? Math.max(0, after.machine - before.machine - generator) : 0,
+      bytesPerNodeSecond: used ? (throughput.bytes * seconds) / used : null,
+    },
+    curve: told.curve as Curve,
+    serviceCurve: told.curve as Curve,
+    timeline,
+    broken: (told.broken as string | null | undefined) ?? null,
+    interrupted: told.interrupted === true,
+  };
+  return { run, told };
+}

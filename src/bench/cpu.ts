@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+
+/** Clock ticks a second in /proc: fixed in the kernel's interface to programs. */
+const TICKS = 100;
+
+/** CPU seconds that a process has used, user and system, its kernel workers included; undefined when it is gone. */
+export function processCpu(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name, in parentheses, may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  } catch {
+    return undefined;
+  }
+}
+
+/** CPU seconds that all of the machine has been busy, interrupts included. */
+export function machineCpu(): number {
+  const line = /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? '';
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(' ').map(Number);
+  return (user + nice + system + irq + softirq) / TICKS;
+}

@@ -1,0 +1,253 @@
+import { play } from './child.js';
+import { processCpu } from './cpu.js';
+import type { Observer } from './observer.js';
+import type { BenchOptions } from './options.js';
+import { type Floor, NOTHING, type Quantiles } from './result.js';
+import { median } from './statistics.js';
+
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+/** Bytes of an ingest's header and of a record's (lwp.md). */
+const FRAME_HEADER = 44;
+const RECORD_HEADER = 5;
+/** Ways to write that suit a pipeline with little in flight, where the device's own best would wait too long. */
+const PIPELINE_POLICIES = ['262144:8:1048576', '262144:4:each'];
+
+/** The floors of one measurement, with the times that an ideal group commit is replayed over. */
+export interface MeasuredFloor extends Floor {
+  times: { sync: readonly number[]; write: readonly number[]; roundTrip: readonly number[] };
+}
+
+/** Where, how long and with whose load floors are measured. */
+export interface FloorRequest {
+  dir: string;
+  /** Seconds for all of it. */
+  seconds: number;
+  /** Bytes free where `dir` is. */
+  free: number;
+  options: BenchOptions;
+  /** Also the bare read pipeline. */
+  reading: boolean;
+  /** The policies that an earlier measurement found best: no grid then. */
+  known?: Floor['policies'] | undefined;
+}
+
+/** How the bare pipeline receives. */
+interface Receiver {
+  mode: 'discard' | 'write';
+  policy?: string;
+}
+
+/**
+ * Measures what this machine does without a node: disk, loopback, and the bare pipeline under the same load. With an aborted
+ * signal the rest is left out and what was not measured is null or 0.
+ */
+export async function measureFloor(
+  request: FloorRequest,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<MeasuredFloor> {
+  const { dir, seconds, free, options, known } = request;
+  const fileBytes = Math.floor(Math.min(seconds >= 10 ? GiB : 256 * MiB, free / 4) / MiB) * MiB;
+  observer.part('floor: disk', seconds * 0.5);
+  const disk = await play(
+    'disk',
+    {
+      dir,
+      seconds: seconds * 0.45,
+      'file-bytes': Math.max(64 * MiB, fileBytes),
+      'durable-policy': known?.durable,
+      'written-policy': known?.written,
+    },
+    { signal },
+  ).result;
+  observer.part('floor: loopback', seconds * 0.1);
+  const network = await play(
+    'network',
+    {
+      'frame-bytes': FRAME_HEADER + RECORD_HEADER + Math.min(options.recordSize, MiB - 64),
+      seconds: seconds * 0.1,
+    },
+    { signal },
+  ).result;
+  const bestOf = (name: 'durable' | 'written'): string =>
+    (disk[name] as { policy: string }[])[0]?.policy ?? known?.[name] ?? PIPELINE_POLICIES[0] ?? '';
+  const policies = { durable: bestOf('durable'), written: bestOf('written') };
+  const file = Number(disk.fileBytes);
+
+  observer.part('floor: bare pipeline', seconds * 0.4);
+  const durable = known ? [known.pipelineDurable] : [...new Set([policies.durable, ...PIPELINE_POLICIES])];
+  const each = (seconds * 0.4) / (durable.length + 2 + (request.reading ? 2 : 0));
+  const pipeline = (receiver: Receiver): Promise<PipelineFigure | undefined> =>
+    barePipeline(receiver, { dir, file, seconds: each, options }, signal);
+  const discard = await pipeline({ mode: 'discard' });
+  const written = await pipeline({ mode: 'write', policy: policies.written });
+  let best: (PipelineFigure & { policy: string }) | undefined;
+  for (const policy of durable) {
+    const figure = await pipeline({ mode: 'write', policy });
+    if (figure && (!best || figure.bytes > best.bytes)) best = { ...figure, policy };
+  }
+  const reading = request.reading
+    ? {
+        pipelineReadBytes: await bareRead({ dir, file, seconds: each, cold: true }, signal),
+        pipelineMemoryBytes: await bareRead({ dir, file, seconds: each, cold: false }, signal),
+      }
+    : {};
+  return {
+    durableBytes: Number(disk.durableBytes),
+    writtenBytes: Number(disk.writtenBytes),
+    readBytes: Number(disk.readBytes),
+    dsync4k: disk.dsync4k as Quantiles,
+    write4k: disk.write4k as Quantiles,
+    roundTrip: network.roundTrip as Quantiles,
+    loopbackBytes: Number(network.loopbackBytes),
+    pipelineDurableBytes: best?.bytes ?? null,
+    pipelineWrittenBytes: written?.bytes ?? null,
+    pipelineDiscardBytes: discard?.bytes ?? null,
+    pipelinePerCpuSecond: {
+      durable: best?.perCpuSecond ?? null,
+      written: written?.perCpuSecond ?? null,
+      discard: discard?.perCpuSecond ?? null,
+    },
+    ...reading,
+    policies: { ...policies, pipelineDurable: best?.policy ?? durable[0] ?? '' },
+    times: {
+      sync: disk.dsync4kTimes as number[],
+      write: disk.write4kTimes as number[],
+      roundTrip: network.roundTripTimes as number[],
+    },
+  };
+}
+
+interface PipelineFigure {
+  /** Bytes of record values a second. */
+  bytes: number;
+  perCpuSecond: number | null;
+}
+
+/** The generator and connections of the bench against a receiver without an engine. */
+async function barePipeline(
+  { mode, policy }: Receiver,
+  { dir, file, seconds, options }: { dir: string; file: number; seconds: number; options: BenchOptions },
+  signal: AbortSignal,
+): Promise<PipelineFigure | undefined> {
+  if (signal.aborted) return undefined;
+  const { playing, endpoint } = await listening('receive', {
+    mode,
+    ...(mode === 'write' ? { dir, policy, 'file-bytes': file } : {}),
+  });
+  try {
+    let before: number | undefined;
+    let after: number | undefined;
+    const load = await play(
+      'ingest',
+      {
+        endpoint,
+        'topic-ids': '1',
+        connections: options.connections,
+        'in-flight': options.inFlight,
+        'record-size': options.recordSize,
+        'batch-bytes': options.batchBytes,
+        compression: options.compression,
+        warmup: seconds * 0.25,
+        seconds: seconds * 0.75,
+      },
+      {
+        signal,
+        on: ({ event }) => {
+          if (event === 'measuring') before = processCpu(playing.pid);
+          if (event === 'measured') after = processCpu(playing.pid);
+        },
+      },
+    ).result;
+    const { bytes } = load.throughput as { bytes: number };
+    const cpu = (after ?? 0) - (before ?? 0);
+    return { bytes, perCpuSecond: cpu > 0 ? (bytes * Number(load.seconds)) / cpu : null };
+  } finally {
+    playing.stop();
+    await playing.result;
+  }
+}
+
+/** One pipeline of read, checksum, send and receive; bytes a second. */
+async function bareRead(
+  { dir, file, seconds, cold }: { dir: string; file: number; seconds: number; cold: boolean },
+  signal: AbortSignal,
+): Promise<number | null> {
+  if (signal.aborted) return null;
+  const { playing, endpoint } = await listening('read', { dir, 'file-bytes': file, cold: cold ? 1 : 0 });
+  try {
+    return Number((await play('sink', { endpoint, seconds }, { signal }).result).bytesPerSecond);
+  } finally {
+    playing.stop();
+    await playing.result;
+  }
+}
+
+/** Starts a native server and waits until it says where it listens. */
+async function listening(
+  scenario: string,
+  flags: Record<string, string | number | undefined>,
+): Promise<{ playing: ReturnType<typeof play>; endpoint: string }> {
+  let heard: (endpoint: string) => void = () => undefined;
+  const endpoint = new Promise<string>((resolve) => {
+    heard = resolve;
+  });
+  const playing = play(scenario, flags, {
+    on: (told) => {
+      if (told.event === 'listening') heard(String(told.endpoint));
+    },
+  });
+  // A server that ends before it listens has failed: its result says why.
+  const failed = playing.result.then(() => '');
+  return { playing, endpoint: await Promise.race([endpoint, failed]) };
+}
+
+/** Medians of several measurements, figure by figure; policies are those of the first. */
+export function medianFloor(floors: readonly MeasuredFloor[]): Floor | null {
+  const [first] = floors;
+  if (!first) return null;
+  const number = (pick: (floor: Floor) => number | null | undefined): number | null =>
+    median(floors.map(pick).filter((value) => typeof value === 'number')) ?? null;
+  const quantiles = (pick: (floor: Floor) => Quantiles): Quantiles => medianQuantiles(floors.map(pick));
+  const { times: _, ...floor } = first;
+  return {
+    ...floor,
+    durableBytes: number((f) => f.durableBytes) ?? 0,
+    writtenBytes: number((f) => f.writtenBytes) ?? 0,
+    readBytes: number((f) => f.readBytes) ?? 0,
+    dsync4k: quantiles((f) => f.dsync4k),
+    write4k: quantiles((f) => f.write4k),
+    roundTrip: quantiles((f) => f.roundTrip),
+    loopbackBytes: number((f) => f.loopbackBytes) ?? 0,
+    pipelineDurableBytes: number((f) => f.pipelineDurableBytes),
+    pipelineWrittenBytes: number((f) => f.pipelineWrittenBytes),
+    pipelineDiscardBytes: number((f) => f.pipelineDiscardBytes),
+    pipelinePerCpuSecond: {
+      durable: number((f) => f.pipelinePerCpuSecond.durable),
+      written: number((f) => f.pipelinePerCpuSecond.written),
+      discard: number((f) => f.pipelinePerCpuSecond.discard),
+    },
+    ...(first.pipelineReadBytes === undefined
+      ? {}
+      : {
+          pipelineReadBytes: number((f) => f.pipelineReadBytes),
+          pipelineMemoryBytes: number((f) => f.pipelineMemoryBytes),
+        }),
+  };
+}
+
+/** Each quantile's median; `count` is the median, too. */
+export function medianQuantiles(all: readonly Quantiles[]): Quantiles {
+  if (all.length === 0) return NOTHING;
+  const of = (name: keyof Quantiles): number | null =>
+    median(all.map((one) => one[name]).filter((value) => value !== null)) ?? null;
+  return {
+    p50: of('p50'),
+    p90: of('p90'),
+    p99: of('p99'),
+    p999: of('p999'),
+    max: of('max'),
+    count: Math.round(of('count') ?? 0),
+  };
+}
