@@ -95,15 +95,14 @@ async function round(parent, ways) {
     const common = { endpoint, seconds, warmup: 1 };
     const ingest = await load('ingest', common);
     const dsync = await dsync4k(file, 3);
-    const roundTrip = await load('round-trip', { seconds: 3 });
-    const backToBack = await load('round-trip', { seconds: 2, rate: 0 });
+    const { roundTrip } = await load('network', { seconds: 4 });
     const latency = await load('latency', common);
     // A topic's first frame creates its segment: the rate counts once every topic has had one.
     const small = { ...common, 'record-size': 300, 'batch-bytes': 1, 'in-flight': 32, warmup: 4 };
     const oneTopic = await load('ingest', small);
     const manyTopics = await load('ingest', { ...small, topics: 500 });
     const load1 = loadavg()[0];
-    return { load1, durable, loopback, ingest, dsync, roundTrip, backToBack, latency, oneTopic, manyTopics };
+    return { load1, durable, loopback, ingest, dsync, roundTrip, latency, oneTopic, manyTopics };
   } finally {
     const status = await stopNode(node);
     if (status !== 0) {
@@ -120,7 +119,7 @@ function figures(done, ram, calls) {
     best,
     of((r) => r.loopback),
   );
-  const roundTrip = of((r) => r.roundTrip.latency.p99);
+  const roundTrip = of((r) => r.roundTrip.p99);
   const dsync = of((r) => r.dsync.p99);
   const seen = Object.values(calls).flatMap((scenario) => Object.values(scenario).flatMap(Object.keys));
   const forbidden = [...new Set(seen)].filter((call) => /^(futex|p?(read|write)(v2?|64)?)$/.test(call));

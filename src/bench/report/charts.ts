@@ -18,7 +18,7 @@ function render(option: EChartsCoreOption, height = HEIGHT): string {
     textStyle: { fontFamily: 'system-ui, sans-serif', color: GREY },
     color: ['#3574d6', '#e07b39', '#3f9c6b', '#a05ec4', '#c9a227'],
     grid: { left: 80, right: 24, top: 44, bottom: 48 },
-    legend: { top: 4, textStyle: { color: GREY } },
+    legend: { top: 4, itemGap: 48, textStyle: { color: GREY } },
     ...option,
   });
   const svg = chart.renderToSVGString();
