@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchResult } from '../../src/bench/result.js';
 import { LanceNode } from '../harness/node.js';
@@ -129,21 +130,30 @@ describe('lance bench', { timeout: 60_000 }, () => {
   });
 
   it('shows what was measured so far when it is interrupted, and exits with 130', async () => {
+    const node = await LanceNode.start();
     const child = spawn(process.execPath, [
       join(root, 'bin/run.js'),
-      ...['bench', 'ingest', '--duration', '60s', '--warmup', '100ms', '--data-dir', dir, '--json'],
+      ...['bench', 'ingest', '--duration', '60s', '--warmup', '0s', '--endpoint', node.endpoint],
+      ...['--data-dir', dir, '--json'],
     ]);
     let stdout = '';
     child.stdout.on('data', (piece) => {
       stdout += piece;
     });
-    setTimeout(() => child.kill('SIGINT'), 4_000);
-    const code = await new Promise((done) => child.on('close', done));
+    const ended = new Promise((done) => child.on('close', done));
+    const acks = async (): Promise<number> => {
+      const text = await (await node.adminGet('/metrics')).text();
+      return Number(/^lance_acks_total\S* (\d+)$/m.exec(text)?.[1] ?? 0);
+    };
+    while ((await acks()) < 100) await sleep(50);
+    child.kill('SIGINT');
+    const code = await ended;
     expect(code).toBe(130);
     const found = JSON.parse(stdout) as BenchResult;
     expect(found.interrupted).toBe(true);
     expect(found.throughput.records).toBeGreaterThan(0);
     expect(readdirSync(dir)).toEqual([]);
+    await node.stop();
   });
 
   it('refuses a file system without room', async (context) => {
