@@ -36,12 +36,12 @@ impl TopicFiles {
             suspect: Vec::new(),
         }
     }
-    /// All segments by base offset, the sealed ones first, which they are.
-    pub fn all(&self) -> impl DoubleEndedIterator<Item = SegmentName> + '_ {
-        self.sealed
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(self.active.iter().copied())
+    /// All segments by base offset. One that could not be sealed keeps its place among those that were sealed since.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = SegmentName> {
+        let sealed = self.sealed.iter().map(|(name, _)| *name);
+        let mut names: Vec<SegmentName> = sealed.chain(self.active.iter().copied()).collect();
+        names.sort_by_key(|name| name.base_offset);
+        names.into_iter()
     }
 }
 

@@ -86,16 +86,16 @@ impl Keeper {
         let doomed: Vec<(SegmentName, u64)> = self
             .catalogue
             .with(slot, |files| {
-                let bases: Vec<u64> = files
-                    .all()
-                    .map(|name| name.base_offset)
-                    .skip(1)
-                    .chain([end])
-                    .collect();
-                let doomed = bases
+                let names: Vec<SegmentName> = files.all().collect();
+                let next = names.iter().skip(1).map(|name| name.base_offset);
+                // Up to the first that is not sealed.
+                let doomed = names
                     .iter()
+                    .zip(next.chain([end]))
                     .zip(&files.sealed)
-                    .take_while(|(next, _)| **next <= below_offset)
+                    .take_while(|((name, next), (sealed, _))| {
+                        *name == sealed && *next <= below_offset
+                    })
                     .count();
                 // Out of the catalogue first: nobody looks for a file that is about to go.
                 files.sealed.drain(..doomed).collect()
