@@ -180,3 +180,10 @@ function publicFinding({ severity, what, advice, supported, reason }: Finding): 
 function inWords(found: Finding): string {
   return `${found.severity}: ${found.what}${found.reason === null ? '' : ` (${found.reason})`}; ${found.advice}`;
 }
+
+/** The topology document of this machine, planned for the disk of `dataDir`. */
+export function localTopology(dataDir: string, config?: string): unknown {
+  const off = { apply: false, revert: false, check: false, 'dry-run': false, json: true };
+  const found = survey(topologyRequest({ ...off, root: '/', config, 'data-dir': dataDir }));
+  return topologyDocument(found.machine, found.findings, found.plan);
+}

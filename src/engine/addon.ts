@@ -20,22 +20,30 @@ export function addon(): Addon {
 
 function load(): Addon {
   const prefix = `lance.${process.platform}-${process.arch}`;
-  const name = list(FOLDER).find((file) => file.startsWith(prefix) && file.endsWith('.node'));
-  if (!name) {
+  const names = list(FOLDER).filter((file) => file.startsWith(prefix) && file.endsWith('.node'));
+  let failure: unknown;
+  // A package may carry one for another C library beside the one that was built here.
+  for (const name of names) {
+    try {
+      return createRequire(import.meta.url)(join(FOLDER, name)) as Addon;
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  // npm may leave install scripts out, so the hint names the script itself.
+  const script = fileURLToPath(new URL('../../scripts/install-addon.mjs', import.meta.url));
+  const toBuild = `With Rust and a C compiler, \`npm run build\` builds it in a checkout, and \`node ${script}\` in an installed package.`;
+  if (names.length === 0) {
     throw new EngineError(`The engine is not built: there is no ${prefix}*.node in ${FOLDER}.`, {
       code: 'ENGINE_ABSENT',
-      hint: 'Run `npm start` or `npm run build`; both build it (with Rust and a C compiler).',
+      hint: toBuild,
     });
   }
-  try {
-    return createRequire(import.meta.url)(join(FOLDER, name)) as Addon;
-  } catch (error) {
-    throw new EngineError(`The engine ${name} cannot be loaded: ${reason(error)}.`, {
-      code: 'ENGINE_UNUSABLE',
-      hint: 'It was built for another system or library: run `npm run build` here.',
-      cause: error,
-    });
-  }
+  throw new EngineError(`The engine ${names.join(', ')} cannot be loaded: ${reason(failure)}.`, {
+    code: 'ENGINE_UNUSABLE',
+    hint: `It was built for another system or library. ${toBuild}`,
+    cause: failure,
+  });
 }
 
 function list(folder: string): string[] {

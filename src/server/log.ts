@@ -1,6 +1,8 @@
 import { destination, type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { LogEntry } from '../engine/index.js';
+import { words } from './errors.js';
+import type { LogFile } from './log-file.js';
 
 /** Where and how a node logs. */
 export interface LogOptions {
@@ -8,10 +10,12 @@ export interface LogOptions {
   format: 'pretty' | 'json';
   /** Whether colours are wanted. */
   colour: boolean;
+  /** Gets every line, too, as JSON. */
+  file?: LogFile;
 }
 
 /** A logger on stderr. It writes synchronously: what was logged before a crash is there. */
-export function createLog({ level, format, colour }: LogOptions): Logger {
+export function createLog({ level, format, colour, file }: LogOptions): Logger {
   const stream =
     format === 'json'
       ? destination({ dest: 2, sync: true })
@@ -23,7 +27,7 @@ export function createLog({ level, format, colour }: LogOptions): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    stream,
+    file ? pino.multistream([stream, file].map((one) => ({ level: 'trace', stream: one }))) : stream,
   );
 }
 
@@ -118,6 +122,18 @@ export class RateLimit {
     this.#kinds.set(kind, { until: now + this.intervalMs, held: 0 });
     return known?.held ?? 0;
   }
+}
+
+/** Logs failures of `what`, at most one a second with the count of the others. */
+export function failureLog(
+  log: Pick<Logger, 'warn'>,
+  limit = new RateLimit(),
+): (what: string) => (error: unknown) => void {
+  return (what) => (error) => {
+    const held = limit.pass(what);
+    if (held === undefined) return;
+    log.warn(`${what} failed: ${words(error)}${held > 0 ? ` (and ${held} more like it)` : ''}`);
+  };
 }
 
 /** Writes what the engine tells to the log, at most a line a second of each kind and topic. */

@@ -19,7 +19,8 @@ import { DiskWatch } from './disk-watch.js';
 import { engineConfig } from './engine-config.js';
 import { errorCode, StartError, words } from './errors.js';
 import { Health } from './health.js';
-import { engineLog } from './log.js';
+import { engineLog, failureLog } from './log.js';
+import type { LogFile } from './log-file.js';
 import { RecentEvents } from './recent-events.js';
 import { type Repeated, repeat } from './repeat.js';
 import { applyRetention } from './retention-loop.js';
@@ -35,6 +36,8 @@ export interface NodeOptions {
   minFreeDiskExplicit: boolean;
   version: string;
   log: Logger;
+  /** Where the log is kept in the data directory. */
+  logFile?: LogFile;
 }
 
 /** How often the live counters are copied into the data directory, and the disk is looked at, ms. */
@@ -67,6 +70,7 @@ export class LanceNode {
       nodeId: { nodeId: config.node.id, explicit: options.nodeIdExplicit },
       durability: config.io.durability,
     });
+    options.logFile?.open(directory.path);
     const inbox = new Inbox();
     const { engine, started } = await startEngine(await engineConfig(config, directory), inbox);
     try {
@@ -202,7 +206,7 @@ export class LanceNode {
   #startLoops(): void {
     const { config, log } = this.options;
     const { engine, catalogue, directory } = this;
-    const failed = (what: string) => (error: unknown) => log.warn(`${what} failed: ${words(error)}`);
+    const failed = failureLog(log);
     this.#loops = [
       repeat(DISK_WATCH_MS, () => this.disk.look(), failed('looking at the free disk space')),
       repeat(COUNTERS_COPY_MS, () => this.#copyCounters(), failed('copying the counters')),

@@ -1,6 +1,7 @@
 import { checkMachine, type Examined, loadConfig } from '../config/index.js';
 import { misconfigured } from './errors.js';
 import { createLog } from './log.js';
+import { LogFile } from './log-file.js';
 import { releaseStartMemory } from './memory.js';
 import { LanceNode } from './node.js';
 import { notify } from './service-manager.js';
@@ -31,7 +32,9 @@ export async function serve(
   await refuseWhatIsLacking(examined);
   const { config } = examined;
   const terminal = process.stderr.isTTY === true;
+  const logFile = new LogFile();
   const log = createLog({
+    file: logFile,
     level: config.log.level,
     format: isSet(examined, 'log.format') || terminal ? config.log.format : 'json',
     colour: terminal && !process.env.NO_COLOR,
@@ -43,6 +46,7 @@ export async function serve(
     minFreeDiskExplicit: isSet(examined, 'limits.min_free_disk'),
     version,
     log,
+    logFile,
   });
   const { lwp, admin, backend, durability } = node.ready;
   log.info({ lwp, admin, backend, durability }, `ready: clients on ${lwp}, admin on http://${admin}`);

@@ -40,6 +40,8 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Flags of Node itself, such as `--import`. */
   readonly nodeArgs?: readonly string[];
+  /** An installed `lance` to run instead of the built one. */
+  readonly program?: string;
   /** The address flag; port 0 of loopback unless told otherwise. */
   readonly bind?: string;
 }
@@ -96,10 +98,11 @@ function launch(
   args: readonly string[],
   cwd: string,
   env?: Readonly<Record<string, string>>,
+  program = RUN,
 ): Process {
-  if (!existsSync(RUN)) throw new Error(`${RUN} is missing: run \`npm run build\` first`);
+  if (!existsSync(program)) throw new Error(`${program} is missing: run \`npm run build\` first`);
   return new Process(
-    spawn(process.execPath, [...nodeArgs, RUN, ...args], {
+    spawn(process.execPath, [...nodeArgs, program, ...args], {
       cwd,
       env: environment(env),
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -235,6 +238,7 @@ export class LanceNode {
       serveArguments(options, dataDir),
       tempDir('lance-cwd'),
       options.env,
+      options.program,
     );
     const ready = await waitForReady(process);
     return new LanceNode(process, ready, dataDir, options);

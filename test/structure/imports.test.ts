@@ -16,6 +16,7 @@ const LAYERS: Record<string, number> = {
   sampling: 1,
   client: 1,
   tui: 1,
+  bundle: 1,
   engine: 0,
   protocol: 0,
   config: 0,

@@ -1,0 +1,18 @@
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { pack } from 'tar-stream';
+
+/** Files of an archive by name, as text. */
+export type Files = ReadonlyMap<string, string>;
+
+/**
+ * Writes a tar.gz of `files` below `folder` that only its owner may read. Rejects with the system's error; EEXIST when
+ * `path` is there already.
+ */
+export async function writeArchive(path: string, folder: string, files: Files): Promise<void> {
+  const tar = pack();
+  for (const [name, text] of files) tar.entry({ name: `${folder}/${name}`, mode: 0o600 }, text);
+  tar.finalize();
+  await pipeline(tar, createGzip(), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+}
