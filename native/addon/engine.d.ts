@@ -9,6 +9,8 @@ export declare class EngineNode {
   start(config: EngineConfig): Promise<StartOutcome>
   /** Gives a command to the node. False when its queue is full or it does not run: nothing happened then. */
   command(command: EngineCommand): boolean
+  /** Asks the kernel where the memory lies that belongs on a NUMA node. Empty when nothing does. */
+  lookAtMemory(): Promise<Array<PlacedMemory>>
   /** Closes all connections and joins all threads of the node. */
   stop(): Promise<void>
 }
@@ -32,6 +34,14 @@ export declare class LogFile {
   firstNonzero(from: number): Promise<number | null>
   /** `length` bytes from `at` on; fewer at the end of the file. */
   read(at: number, length: number): Buffer
+}
+
+/** Where one agent belongs; there is one of each role. */
+export interface AgentPlace {
+  role: 'network' | 'ingest' | 'io'
+  cpu: number
+  /** NUMA node of the CPU, where it is known. */
+  node?: number
 }
 
 /** CPUs that the thread `id` may run on, ascending; 0 is the calling one. Empty when there is no such thread. */
@@ -178,6 +188,8 @@ export interface EngineConfig {
   /** Path of the live counters. */
   counters: string
   limits: EngineLimits
+  /** Absent: threads and memory are where the system puts them. */
+  placement?: Placement
 }
 
 /** What a node tells. */
@@ -217,7 +229,19 @@ export interface EngineLimits {
   batchSize?: number
 }
 
-/** A thread of the engine. */
+/** An agents' thread as it is. */
+export interface EngineRunner {
+  name: string
+  id: number
+  agents: Array<string>
+  /** CPU that it is pinned to; absent: none. */
+  cpu?: number
+  node?: number
+  idle: 'spin' | 'yield' | 'park'
+  fifo: boolean
+}
+
+/** A thread beside the agents. */
 export interface EngineThread {
   name: string
   id: number
@@ -315,6 +339,31 @@ export interface Odd {
   detail: string
 }
 
+/** What the kernel says of the memory of one kind that belongs on one node. */
+export interface PlacedMemory {
+  kind: 'slabs' | 'jumbo-slabs' | 'tables' | 'receive-buffers'
+  node: number
+  bytes: number
+  /** Absent where its parts differ or the kernel does not say. */
+  policy?: 'bind' | 'prefer' | 'local'
+  /** Pages that are there. */
+  pages: number
+  /** Those of them on another node; absent where the kernel does not say. */
+  elsewhere?: number
+}
+
+/** What the engine is granted. */
+export interface Placement {
+  /** Agents with the same CPU share a thread. */
+  agents: Array<AgentPlace>
+  /** Cores that the process may count on, the agents' included. */
+  cores: number
+  /** CPUs for everything that is no agent. */
+  others: Array<number>
+  /** Pinned threads ask for SCHED_FIFO. */
+  fifo: boolean
+}
+
 /** Where a topic goes on. */
 export interface Position {
   offset: bigint
@@ -389,7 +438,8 @@ export declare function runLoad(words: Array<string>): number
 /** A node that serves, or why it does not. */
 export type StartOutcome =
   | { kind: 'started'; address: string; backend: string; topics: Array<RecoveredTopic>; findings: Array<Finding>; /** What this machine lacks and what serves instead. */
-  announcements: Array<string>; threads: Array<EngineThread> }
+    announcements: Array<string>; /** The agents' threads. */
+  runners: Array<EngineRunner>; helpers: Array<EngineThread> }
   | { kind: 'failed'; code: string; message: string; hint: string }
 
 /** Why a stretch ends. */

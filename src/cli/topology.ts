@@ -46,7 +46,6 @@ export function topologyRequest(flags: TopologyFlags): SurveyRequest {
       nvmeNode: config.numa.nvmeNode,
       numa: isSet('numa.enabled') ? config.numa.enabled : undefined,
       layout: config.runtime.layout,
-      replicated: config.replication.peers.length > 0,
     },
   };
 }

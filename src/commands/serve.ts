@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { jsonFlag, LanceCommand } from '../cli/command.js';
+import { placeNode } from '../cli/placement.js';
 import { describeReady } from '../cli/ready.js';
 import { ExitCode } from '../errors.js';
 import { serve } from '../server/index.js';
@@ -46,7 +47,7 @@ export default class Serve extends LanceCommand {
       logLevel: flags['log-level'],
       logFormat: flags['log-format'],
     };
-    const drained = await serve(sources, this.config.version, ({ ready }) => {
+    const drained = await serve(sources, this.config.version, placeNode, ({ ready }) => {
       if (flags.json) this.printJson(ready);
       else this.print(describeReady(ready, this.config.version));
     });

@@ -26,22 +26,27 @@ export async function checkMachine(config: LanceConfig, root = '/'): Promise<Mac
   ];
 }
 
-async function checkPci({ network }: LanceConfig, root: string): Promise<MachineFinding[]> {
+async function checkPci({ network, numa }: LanceConfig, root: string): Promise<MachineFinding[]> {
   const wanted = network.nicPciAddr?.toLowerCase();
   if (wanted === undefined) return [];
   const devices = await names(join(root, 'sys/bus/pci/devices'));
-  if (devices.includes(wanted)) return [];
   const cards = await Promise.all(
     (await names(join(root, 'sys/class/net'))).map(async (name) => {
       const address = devices.length > 0 ? await pciOf(root, name) : undefined;
       return address ? [`${address} (${name})`] : [];
     }),
   );
-  const there = cards.flat().join(', ');
+  const own = cards.flat();
+  if (own.some((card) => card.startsWith(`${wanted} `))) return [];
+  // What it is matters only to a node that is to be placed beside it.
+  if (!numa.enabled && devices.includes(wanted)) return [];
+  const there = own.join(', ');
   return [
     {
       key: 'network.nic_pci_addr',
-      message: `This machine has no PCI device ${wanted}.`,
+      message: devices.includes(wanted)
+        ? `The PCI device ${wanted} of this machine is no network card.`
+        : `This machine has no PCI device ${wanted}.`,
       hint: there ? `Its network cards are ${there}.` : 'It has no network card on PCI; leave the key out.',
     },
   ];

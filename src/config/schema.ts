@@ -128,6 +128,11 @@ export const SCHEMA = {
       'auto',
       ['auto', 'spin', 'yield', 'park'],
     ),
+    scheduling: choice(
+      'Scheduling class of pinned engine threads. fifo: real time, for threads that park.',
+      'normal',
+      ['normal', 'fifo'],
+    ),
   },
   drain: {
     timeout: duration('How long a stopping node may take to finish what is in flight.', 30 * SECOND, {
@@ -148,7 +153,11 @@ export const SCHEMA = {
     format: choice('For people or for machines.', 'pretty', ['pretty', 'json']),
   },
   numa: {
-    enabled: flag('Place threads and memory by NUMA node.', false),
+    enabled: flag('Pin threads and bind memory as `lance topology` plans.', false),
+    pin: choice('Auto pins from three cores on; below that it costs more than it gains.', 'auto', [
+      'auto',
+      'always',
+    ]),
     nic_node: optionalInteger('NUMA node of the network card, where sysfs does not tell.', {
       min: 0,
       max: 1023,
@@ -259,7 +268,7 @@ export const SCHEMA = {
 } as const;
 
 /** Sections whose work comes in a later release: checked now, reported as "not active yet" when they are set. */
-export const NOT_ACTIVE: readonly string[] = ['numa', 'replication', 'tls', 'auth'];
+export const NOT_ACTIVE: readonly string[] = ['replication', 'tls', 'auth'];
 
 type Schema = typeof SCHEMA;
 type Camel<S extends string> = S extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;

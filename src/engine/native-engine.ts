@@ -11,7 +11,7 @@ import type {
   Engine,
   EngineConfig,
   EngineListener,
-  EngineThread,
+  PlacedMemory,
   Refusal,
   Started,
   TopicMetadata,
@@ -94,6 +94,10 @@ class NativeEngine implements Engine {
     this.#send({ kind: 'answer', id, ...answer });
   }
 
+  lookAtMemory(): Promise<PlacedMemory[]> {
+    return this.#node.lookAtMemory();
+  }
+
   drain(): Promise<void> {
     if (this.#isDrained) return Promise.resolve();
     const drained = new Promise<void>((resolve) => this.#drained.push(resolve));
@@ -170,18 +174,19 @@ class NativeEngine implements Engine {
 }
 
 /**
- * Recovers the data directory and serves. Threads that Node had before are moved off the cores on which engine threads
- * are pinned (design section 1). Throws EngineError with the engine's code when it does not start.
+ * Recovers the data directory and serves. With a placement, all threads of this process move off the agents' cores first, and what starts
+ * later inherits that (design section 1); `moved` is how many there are. Throws EngineError with the engine's code when it does not start.
  */
 export async function startEngine(
   config: EngineConfig,
   listener: EngineListener,
-): Promise<{ engine: Engine; started: Started }> {
-  const own = ownThreads();
+): Promise<{ engine: Engine; started: Started; moved: number }> {
+  const others = config.placement?.others ?? [];
+  if (others.length > 0) addon().moveThreads(ownThreads(), others);
   const engine = new NativeEngine(listener);
   const started = await engine.start(config);
-  keepOff(own, started.threads);
-  return { engine, started };
+  const moved = others.length > 0 ? keepOff(started, others) : 0;
+  return { engine, started, moved };
 }
 
 /** Ids of all threads of this process. */
@@ -189,15 +194,15 @@ function ownThreads(): number[] {
   return readdirSync('/proc/self/task').map(Number);
 }
 
-/** Leaves the cores that an engine thread has to itself to it, as long as some core is left for the others. */
-function keepOff(own: readonly number[], engineThreads: readonly EngineThread[]): void {
+/** Moves who was just being started meanwhile. Returns how many threads are on `others`. */
+function keepOff({ runners }: Started, others: readonly number[]): number {
   const { allowedCpus, moveThreads } = addon();
-  const allowed = allowedCpus(0);
-  const granted = new Set(
-    engineThreads.map(({ id }) => allowedCpus(id)).flatMap((cpus) => (cpus.length === 1 ? cpus : [])),
-  );
-  const left = allowed.filter((cpu) => !granted.has(cpu));
-  if (left.length > 0 && left.length < allowed.length) moveThreads([...own], left);
+  const agents = new Set(runners.map(({ id }) => id));
+  const wanted = others.join();
+  const rest = ownThreads().filter((id) => !agents.has(id));
+  const stray = rest.filter((id) => allowedCpus(id).join() !== wanted);
+  moveThreads(stray, [...others]);
+  return rest.filter((id) => allowedCpus(id).join() === wanted).length;
 }
 
 /** With a capital and a full stop, as errors are shown. */

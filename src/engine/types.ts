@@ -4,10 +4,13 @@ export type {
   Description,
   EngineConfig,
   EngineLimits,
+  EngineRunner,
   EngineThread,
   Finding,
   HelloSettings,
   LogEntry,
+  PlacedMemory,
+  Placement,
   Position,
   RecoveredTopic,
   Refusal,
@@ -21,6 +24,7 @@ import type {
   Description,
   HelloSettings,
   LogEntry,
+  PlacedMemory,
   StartOutcome,
   TopicMetadata,
 } from '../../native/addon/engine.js';
@@ -73,6 +77,8 @@ export interface Engine {
   /** Refuses writes, or takes them again. */
   refuseWrites(refuse: boolean): void;
   answer(id: ControlId, answer: ControlAnswer): void;
+  /** Where the memory lies that belongs on a NUMA node, as the kernel tells it; the counters follow. Empty: none does. */
+  lookAtMemory(): Promise<PlacedMemory[]>;
   /** Stops accepting, finishes what is in flight, brings the journal into the segments; resolves when that is done. */
   drain(): Promise<void>;
   /** Closes all connections and joins the engine's threads. */

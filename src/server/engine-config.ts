@@ -1,12 +1,16 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type Address, formatAddress, type LanceConfig } from '../config/index.js';
-import type { EngineConfig } from '../engine/index.js';
+import type { EngineConfig, Placement } from '../engine/index.js';
 import type { DataDirectory } from './data-directory.js';
 import { misconfigured, words } from './errors.js';
 
 /** What the engine is started with, from the configuration in force. Throws StartError when an address has no host. */
-export async function engineConfig(config: LanceConfig, directory: DataDirectory): Promise<EngineConfig> {
+export async function engineConfig(
+  config: LanceConfig,
+  directory: DataDirectory,
+  placement?: Placement,
+): Promise<EngineConfig> {
   const { io, journal, segment, index, ingest, runtime, limits } = config;
   return {
     dataDir: directory.path,
@@ -47,6 +51,7 @@ export async function engineConfig(config: LanceConfig, directory: DataDirectory
       jumboSlabs: limits.jumboSlabs,
       batchSize: io.batchSize,
     },
+    ...(placement && { placement }),
   };
 }
 

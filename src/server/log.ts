@@ -3,6 +3,7 @@ import pretty from 'pino-pretty';
 import type { LogEntry } from '../engine/index.js';
 import { words } from './errors.js';
 import type { LogFile } from './log-file.js';
+import { describePlacement, type PlacementReport } from './placement.js';
 
 /** Where and how a node logs. */
 export interface LogOptions {
@@ -19,7 +20,17 @@ export function createLog({ level, format, colour, file }: LogOptions): Logger {
   const stream =
     format === 'json'
       ? destination({ dest: 2, sync: true })
-      : pretty({ destination: 2, sync: true, colorize: colour, ignore: 'pid,hostname', singleLine: true });
+      : pretty({
+          destination: 2,
+          sync: true,
+          colorize: colour,
+          ignore: 'pid,hostname,placement',
+          singleLine: true,
+          messageFormat: (line, messageKey) =>
+            line.event === 'placement'
+              ? describePlacement(line.placement as PlacementReport)
+              : printable(line[messageKey]),
+        });
   return pino(
     {
       level,
@@ -29,6 +40,11 @@ export function createLog({ level, format, colour, file }: LogOptions): Logger {
     },
     file ? pino.multistream([stream, file].map((one) => ({ level: 'trace', stream: one }))) : stream,
   );
+}
+
+/** Without control characters but tabs and ends of lines: a name that a client chose must not steer the terminal. */
+function printable(message: unknown): string {
+  return String(message ?? '').replace(/[^\P{Cc}\t\n]/gu, '');
 }
 
 /** One line of the log about what the engine tells. */

@@ -21,6 +21,7 @@ import { errorCode, StartError, words } from './errors.js';
 import { Health } from './health.js';
 import { engineLog, failureLog } from './log.js';
 import type { LogFile } from './log-file.js';
+import { logPlacement, type NodePlacement, reportPlacement } from './placement.js';
 import { RecentEvents } from './recent-events.js';
 import { type Repeated, repeat } from './repeat.js';
 import { applyRetention } from './retention-loop.js';
@@ -34,6 +35,8 @@ export interface NodeOptions {
   nodeIdExplicit: boolean;
   /** Whether somebody set `limits.min_free_disk`; else a small file system counts by a share of its size. */
   minFreeDiskExplicit: boolean;
+  /** Where threads and memory belong on this machine. */
+  placement: NodePlacement;
   version: string;
   log: Logger;
   /** Where the log is kept in the data directory. */
@@ -43,6 +46,8 @@ export interface NodeOptions {
 /** How often the live counters are copied into the data directory, and the disk is looked at, ms. */
 const COUNTERS_COPY_MS = 5_000;
 const DISK_WATCH_MS = 200;
+/** How often it is looked where placed memory lies, ms: it is bound and seldom moves. */
+const MEMORY_LOOK_MS = 10_000;
 
 /** A node that serves: the engine and everything of the control plane around it. */
 export class LanceNode {
@@ -72,9 +77,13 @@ export class LanceNode {
     });
     options.logFile?.open(directory.path);
     const inbox = new Inbox();
-    const { engine, started } = await startEngine(await engineConfig(config, directory), inbox);
+    const { engine, started, moved } = await startEngine(
+      await engineConfig(config, directory, options.placement.granted),
+      inbox,
+    );
     try {
       reportStart(started, log);
+      logPlacement(log, await reportPlacement(options.placement, engine, started, moved));
       await directory.reserveTopicIds(started.topics.map(({ metadata }) => metadata.id));
       const catalogue = new Catalogue({
         engine,
@@ -216,6 +225,10 @@ export class LanceNode {
         failed('retention'),
       ),
     ];
+    if (this.options.placement.granted !== undefined) {
+      const look = async () => void (await engine.lookAtMemory());
+      this.#loops.push(repeat(MEMORY_LOOK_MS, look, failed('looking at the memory')));
+    }
   }
 
   #copyCounters(): Promise<void> {

@@ -4,6 +4,7 @@ import { createLog } from './log.js';
 import { LogFile } from './log-file.js';
 import { releaseStartMemory } from './memory.js';
 import { LanceNode } from './node.js';
+import type { NodePlacement } from './placement.js';
 import { notify } from './service-manager.js';
 import { firstSignal } from './signals.js';
 
@@ -19,12 +20,13 @@ export interface ServeFlags {
 }
 
 /**
- * Runs a node until SIGTERM or SIGINT and drains it; true when the drain came to its end. `ready` is called once
- * connections are accepted. Throws ConfigError, StartError and EngineError when it does not come so far.
+ * Runs a node until SIGTERM or SIGINT and drains it; true when the drain came to its end. `place` says what the node
+ * is granted of this machine, `ready` is called once connections are accepted. Throws ConfigError, StartError and EngineError when it does not come so far.
  */
 export async function serve(
   flags: ServeFlags,
   version: string,
+  place: (examined: Examined) => NodePlacement,
   ready: (node: LanceNode) => void,
 ): Promise<boolean> {
   const signalled = firstSignal();
@@ -44,6 +46,7 @@ export async function serve(
     config,
     nodeIdExplicit: isSet(examined, 'node.id'),
     minFreeDiskExplicit: isSet(examined, 'limits.min_free_disk'),
+    placement: place(examined),
     version,
     log,
     logFile,

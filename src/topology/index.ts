@@ -6,6 +6,7 @@ export { TopologyError } from './errors.js';
 export { findingsFor } from './findings/index.js';
 export type { Finding } from './findings/types.js';
 export type { Machine } from './machine.js';
+export { type AgentSeat, type Seating, seatingFor } from './placement.js';
 export { planFor } from './plan/index.js';
 export { requireTargets } from './plan/targets.js';
 export type { Plan, PlanRequest } from './plan/types.js';

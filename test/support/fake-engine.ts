@@ -6,6 +6,7 @@ import type {
   Description,
   Durability,
   Engine,
+  PlacedMemory,
   TopicMetadata,
 } from '../../src/engine/index.js';
 import { EngineRefusal } from '../../src/engine/index.js';
@@ -65,6 +66,9 @@ export class FakeEngine implements Engine {
   async listCommits(topic: number): Promise<Commit[]> {
     await this.#call(`listCommits ${topic}`);
     return this.commits.get(topic) ?? [];
+  }
+  async lookAtMemory(): Promise<PlacedMemory[]> {
+    return [];
   }
   refuseWrites(refuse: boolean): void {
     this.refusing = refuse;

@@ -9,6 +9,8 @@ use lance_engine::recovery::{self, Severity};
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
 
+use crate::placement::{EngineRunner, Placement};
+
 /// `io.backend`.
 #[napi(string_enum = "snake_case", skip_typescript)]
 pub enum Backend {
@@ -76,6 +78,8 @@ pub struct EngineConfig {
     /// Path of the live counters.
     pub counters: String,
     pub limits: EngineLimits,
+    /// Absent: threads and memory are where the system puts them.
+    pub placement: Option<Placement>,
 }
 
 /// `[limits]`; what is left out keeps the engine's default (`lance_engine::limits::Limits`).
@@ -160,7 +164,7 @@ pub struct Finding {
     pub detail: String,
 }
 
-/// A thread of the engine.
+/// A thread beside the agents.
 #[napi(object, object_from_js = false)]
 pub struct EngineThread {
     pub name: String,
@@ -181,7 +185,9 @@ pub enum StartOutcome {
         findings: Vec<Finding>,
         /// What this machine lacks and what serves instead.
         announcements: Vec<String>,
-        threads: Vec<EngineThread>,
+        /// The agents' threads.
+        runners: Vec<EngineRunner>,
+        helpers: Vec<EngineThread>,
     },
     Failed {
         code: String,
@@ -237,6 +243,7 @@ impl EngineConfig {
             },
             counters: PathBuf::from(self.counters),
             limits: self.limits.into_engine(),
+            placement: self.placement.map(Into::into).unwrap_or_default(),
         })
     }
 }
@@ -283,8 +290,9 @@ impl From<engine::Started> for StartOutcome {
             topics: started.topics.into_iter().map(Into::into).collect(),
             findings: started.findings.into_iter().map(Into::into).collect(),
             announcements: started.announcements,
-            threads: started
-                .threads
+            runners: started.runners.into_iter().map(Into::into).collect(),
+            helpers: started
+                .helpers
                 .into_iter()
                 .map(|(name, id)| EngineThread { name, id })
                 .collect(),

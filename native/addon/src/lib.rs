@@ -11,4 +11,10 @@ mod event;
 mod inspect;
 mod load;
 mod node;
+mod placement;
 mod process;
+
+/// Tables that belong on a NUMA node lie in mappings of their own; all else is the system allocator's.
+#[cfg(not(test))]
+#[global_allocator]
+static ALLOCATOR: lance_engine::place::TableAllocator = lance_engine::place::TableAllocator;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lance_engine::node::{Event, Node};
+use lance_engine::place::MemoryReport;
 use napi::bindgen_prelude::AsyncTask;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
@@ -14,6 +15,7 @@ use napi_derive::napi;
 use crate::command::EngineCommand;
 use crate::config::{EngineConfig, StartOutcome};
 use crate::event::EngineEvent;
+use crate::placement::PlacedMemory;
 use crate::process;
 
 /// How long the events thread waits for an event before it looks whether it is to end.
@@ -72,6 +74,14 @@ impl EngineNode {
             Some(running) => running.node.command(command.into()).is_ok(),
             None => false,
         }
+    }
+
+    /// Asks the kernel where the memory lies that belongs on a NUMA node. Empty when nothing does.
+    #[napi(ts_return_type = "Promise<Array<PlacedMemory>>")]
+    pub fn look_at_memory(&self) -> AsyncTask<LookAtMemory> {
+        AsyncTask::new(LookAtMemory {
+            running: self.running.clone(),
+        })
     }
 
     /// Closes all connections and joins all threads of the node.
@@ -137,6 +147,28 @@ fn forward(node: &Node, stopping: &AtomicBool, sink: &Sink) {
 }
 
 /// Runs on a worker thread of libuv.
+pub struct LookAtMemory {
+    running: Shared,
+}
+
+impl Task for LookAtMemory {
+    type Output = Vec<MemoryReport>;
+    type JsValue = Vec<PlacedMemory>;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        // Not under the lock: commands go on meanwhile.
+        let node = lock(&self.running)
+            .as_ref()
+            .map(|running| running.node.clone());
+        Ok(node.map_or_else(Vec::new, |node| node.look_at_memory()))
+    }
+
+    fn resolve(&mut self, _env: Env, reports: Self::Output) -> Result<Self::JsValue> {
+        Ok(reports.into_iter().map(Into::into).collect())
+    }
+}
+
+/// Runs on a worker thread of libuv.
 pub struct Stop {
     running: Shared,
 }
@@ -154,11 +186,18 @@ impl Task for Stop {
             .events
             .join()
             .map_err(|_| napi::Error::from_reason("the events thread panicked"))?;
-        // The events thread held the only other one.
-        if let Some(node) = Arc::into_inner(running.node) {
-            node.stop();
+        // The events thread held one, a look at the memory may for some milliseconds.
+        let mut node = running.node;
+        loop {
+            match Arc::try_unwrap(node) {
+                Ok(last) => {
+                    last.stop();
+                    return Ok(());
+                }
+                Err(shared) => node = shared,
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
     }
 
     fn resolve(&mut self, _env: Env, (): ()) -> Result<()> {

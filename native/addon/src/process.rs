@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use lance_engine::place::{self, pin_thread};
 use lance_engine::storage::{DirLock, LockError, OsStorage};
 use napi_derive::napi;
 
@@ -54,36 +55,14 @@ pub fn lock_data_directory(path: String) -> LockOutcome {
 /// Moves the threads with these ids onto `cpus`. Returns how many were moved; one that ended meanwhile is none.
 #[napi]
 pub fn move_threads(ids: Vec<i32>, cpus: Vec<u32>) -> u32 {
-    // SAFETY: `cpu_set_t` is a plain bit set, all zeros is the empty one.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    for cpu in cpus {
-        if (cpu as usize) < libc::CPU_SETSIZE as usize {
-            // SAFETY: the bit lies within the set.
-            unsafe { libc::CPU_SET(cpu as usize, &mut set) };
-        }
-    }
-    let moved = ids.into_iter().filter(|&id| {
-        // SAFETY: `set` is a whole `cpu_set_t` and only read.
-        (unsafe { libc::sched_setaffinity(id, size_of::<libc::cpu_set_t>(), &raw const set) }) == 0
-    });
+    let moved = ids.into_iter().filter(|&id| pin_thread(id, &cpus).is_ok());
     moved.count() as u32
 }
 
 /// CPUs that the thread `id` may run on, ascending; 0 is the calling one. Empty when there is no such thread.
 #[napi]
 pub fn allowed_cpus(id: i32) -> Vec<u32> {
-    // SAFETY: as above.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is a whole `cpu_set_t`.
-    let failed =
-        unsafe { libc::sched_getaffinity(id, size_of::<libc::cpu_set_t>(), &raw mut set) } != 0;
-    if failed {
-        return Vec::new();
-    }
-    // SAFETY: every number is below CPU_SETSIZE.
-    (0..libc::CPU_SETSIZE as u32)
-        .filter(|&cpu| unsafe { libc::CPU_ISSET(cpu as usize, &set) })
-        .collect()
+    place::allowed_cpus(id)
 }
 
 /// Keeps this thread from being the one that the system delivers a signal to: those are Node's.

@@ -2,6 +2,7 @@
 
 use crate::idle::IdleStrategy;
 use crate::node::{Idle, Layout};
+use crate::place::Placement;
 
 /// An agent's job, and its number among those that share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,83 +30,75 @@ impl Roles {
     }
 }
 
-/// The cores that an operator (or `lance topology`) gave to the engine, and what else there is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Cores {
-    /// CPU ids that are the engine's own. Empty: none was granted, threads run where the system puts them.
-    pub granted: Vec<u32>,
-    /// CPUs that the process may use, granted ones included.
-    pub usable: u32,
-}
-
 /// One thread of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadPlan {
     /// At most 15 bytes, as the kernel takes it.
     pub name: String,
     pub agents: Vec<Role>,
+    /// The CPU it is pinned to.
     pub cpu: Option<u32>,
+    /// The NUMA node of that CPU, where it is known.
+    pub node: Option<u32>,
     pub idle: IdleStrategy,
 }
 
 /// Plans the threads.
 ///
-/// - `dedicated`: a thread for each agent, on a granted core of its own as far as they go.
-/// - `shared`: one thread for all.
-/// - `auto`: `dedicated` if there is a granted core for each agent and one CPU over for everything else; else `shared`.
+/// With a placement, agents that were granted the same CPU share a thread, which is pinned there: the control plane has taken
+/// `runtime.layout` into account. Without one nothing is pinned, and only `dedicated` gives each agent a thread of its own.
 ///
-/// A thread spins by default only on a granted core that it has to itself, and only if another CPU is left for kernel
-/// workers and the control plane: on two cores it parks.
+/// By default a thread spins only on a core that was granted to it, and only if another is left for kernel workers and the
+/// control plane: on two cores it parks.
 #[must_use]
-pub fn plan(layout: Layout, idle: Idle, roles: Roles, cores: &Cores) -> Vec<ThreadPlan> {
+pub fn plan(layout: Layout, idle: Idle, roles: Roles, placement: &Placement) -> Vec<ThreadPlan> {
     let agents = roles.all();
-    let spare = cores.usable as usize > cores.granted.len();
-    let enough = cores.granted.len() >= agents.len() && spare;
-    let dedicated = match layout {
-        Layout::Dedicated => true,
-        Layout::Shared => false,
-        Layout::Auto => enough,
-    };
-    let threads = if dedicated { agents.len() } else { 1 };
-    // At least three CPUs: on two, a spinner would take half of the machine.
-    let may_spin = spare && cores.usable > 2 && cores.granted.len() >= threads;
+    let grant = |role: &Role| placement.agents.iter().find(|grant| grant.role == *role);
+    let placed = agents.iter().all(|role| grant(role).is_some());
+    let mut threads: Vec<ThreadPlan> = Vec::with_capacity(agents.len());
+    for role in agents {
+        let grant = grant(&role).filter(|_| placed);
+        let cpu = grant.map(|grant| grant.cpu);
+        let shared = threads.iter_mut().find(|thread| match cpu {
+            Some(_) => thread.cpu == cpu,
+            None => layout != Layout::Dedicated,
+        });
+        match shared {
+            Some(thread) => thread.agents.push(role),
+            None => threads.push(ThreadPlan {
+                name: String::new(),
+                agents: vec![role],
+                cpu,
+                node: grant.and_then(|grant| grant.node),
+                idle: IdleStrategy::Park,
+            }),
+        }
+    }
+    // At least three cores: on two, a spinner would take half of the machine.
+    let may_spin = placed && placement.cores as usize > threads.len().max(2);
     let by_layout = if may_spin {
         IdleStrategy::Spin
     } else {
         IdleStrategy::Park
     };
-    let thread = |i: usize, name: String, agents: Vec<Role>| ThreadPlan {
-        name,
-        agents,
-        // With fewer cores than threads none is pinned: two spinning or busy threads on one core wait for each other.
-        cpu: (cores.granted.len() >= threads)
-            .then(|| cores.granted.get(i).copied())
-            .flatten(),
-        idle: IdleStrategy::resolve(idle, by_layout),
-    };
-    if dedicated {
-        let name = |role: &Role| match role {
-            Role::Network(i) => format!("lance-net-{i}"),
-            Role::Ingest(i) => format!("lance-ingest-{i}"),
-            Role::Io(i) => format!("lance-io-{i}"),
+    let alone = threads.len() == 1;
+    for (i, thread) in threads.iter_mut().enumerate() {
+        thread.idle = IdleStrategy::resolve(idle, by_layout);
+        thread.name = match thread.agents[..] {
+            [Role::Network(i)] => format!("lance-net-{i}"),
+            [Role::Ingest(i)] => format!("lance-ingest-{i}"),
+            [Role::Io(i)] => format!("lance-io-{i}"),
+            _ if alone => "lance-engine".into(),
+            _ => format!("lance-engine-{i}"),
         };
-        let each = agents.iter().enumerate();
-        each.map(|(i, role)| thread(i, name(role), vec![*role]))
-            .collect()
-    } else {
-        vec![thread(0, "lance-engine".into(), agents)]
     }
-}
-
-/// The CPUs that this process may use, by its affinity mask.
-#[must_use]
-pub fn usable_cpus() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+    threads
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Grant;
 
     const ROLES: Roles = Roles {
         network: 1,
@@ -113,68 +106,98 @@ mod tests {
         io: 1,
     };
 
-    fn cores(granted: &[u32], usable: u32) -> Cores {
-        Cores {
-            granted: granted.to_vec(),
-            usable,
+    /// CPUs of the network, ingest and I/O agents; none: nothing is granted.
+    fn granted(cpus: &[u32], cores: u32) -> Placement {
+        let roles = [Role::Network(0), Role::Ingest(0), Role::Io(0)];
+        let agents = roles.into_iter().zip(cpus);
+        Placement {
+            agents: agents
+                .map(|(role, &cpu)| Grant {
+                    role,
+                    cpu,
+                    node: Some(cpu / 4),
+                })
+                .collect(),
+            cores,
+            ..Placement::default()
         }
     }
 
     #[test]
     fn two_cores_share_one_thread_that_parks() {
-        for granted in [vec![], vec![1], vec![0, 1]] {
-            let plan = plan(Layout::Auto, Idle::Auto, ROLES, &cores(&granted, 2));
+        for placement in [granted(&[], 2), granted(&[1, 1, 1], 2)] {
+            let plan = plan(Layout::Auto, Idle::Auto, ROLES, &placement);
             assert_eq!(plan.len(), 1);
             assert_eq!(
                 plan[0].agents,
                 [Role::Network(0), Role::Ingest(0), Role::Io(0)]
             );
+            assert_eq!(plan[0].name, "lance-engine");
             assert_eq!(plan[0].idle, IdleStrategy::Park);
         }
     }
 
     #[test]
     fn many_cores_that_nobody_granted_are_not_spun_on() {
-        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &cores(&[], 64));
-        assert_eq!(plan.len(), 1);
-        assert_eq!(plan[0].idle, IdleStrategy::Park);
-        assert_eq!(plan[0].cpu, None);
+        for placement in [granted(&[], 64), granted(&[4, 5], 64)] {
+            let plan = plan(Layout::Auto, Idle::Auto, ROLES, &placement);
+            assert_eq!(plan.len(), 1);
+            assert_eq!(plan[0].idle, IdleStrategy::Park);
+            assert_eq!((plan[0].cpu, plan[0].node), (None, None));
+        }
     }
 
     #[test]
     fn granted_cores_with_one_to_spare_each_get_a_spinning_agent() {
-        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &cores(&[4, 5, 6], 8));
+        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &granted(&[4, 5, 3], 8));
         let seen: Vec<_> = plan
             .iter()
-            .map(|t| (t.name.as_str(), t.cpu, t.idle))
+            .map(|t| (t.name.as_str(), t.cpu, t.node, t.idle))
             .collect();
         assert_eq!(
             seen,
             [
-                ("lance-net-0", Some(4), IdleStrategy::Spin),
-                ("lance-ingest-0", Some(5), IdleStrategy::Spin),
-                ("lance-io-0", Some(6), IdleStrategy::Spin),
+                ("lance-net-0", Some(4), Some(1), IdleStrategy::Spin),
+                ("lance-ingest-0", Some(5), Some(1), IdleStrategy::Spin),
+                ("lance-io-0", Some(3), Some(0), IdleStrategy::Spin),
             ]
         );
     }
 
     #[test]
+    fn agents_on_one_cpu_share_a_thread_and_the_others_have_their_own() {
+        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &granted(&[2, 1, 1], 3));
+        assert_eq!(plan[0].agents, [Role::Network(0)]);
+        assert_eq!(plan[1].agents, [Role::Ingest(0), Role::Io(0)]);
+        let names: Vec<_> = plan.iter().map(|t| (t.name.as_str(), t.cpu)).collect();
+        assert_eq!(
+            names,
+            [("lance-net-0", Some(2)), ("lance-engine-1", Some(1))]
+        );
+    }
+
+    #[test]
     fn granting_every_core_leaves_none_to_spin_on() {
-        let plan = plan(Layout::Dedicated, Idle::Auto, ROLES, &cores(&[0, 1, 2], 3));
+        let plan = plan(
+            Layout::Dedicated,
+            Idle::Auto,
+            ROLES,
+            &granted(&[0, 1, 2], 3),
+        );
         assert!(plan.iter().all(|t| t.idle == IdleStrategy::Park));
         assert!(plan.iter().all(|t| t.cpu.is_some()));
     }
 
     #[test]
     fn one_granted_core_among_many_is_shared_and_spun_on() {
-        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &cores(&[3], 4));
+        let plan = plan(Layout::Auto, Idle::Auto, ROLES, &granted(&[3, 3, 3], 4));
         assert_eq!(plan.len(), 1);
         assert_eq!((plan[0].cpu, plan[0].idle), (Some(3), IdleStrategy::Spin));
     }
 
     #[test]
     fn what_was_asked_for_by_name_is_done() {
-        let few = cores(&[], 2);
+        let few = granted(&[], 2);
         let plan = plan(Layout::Dedicated, Idle::Yield, ROLES, &few);
         assert_eq!(plan.len(), 3);
         assert!(plan
@@ -189,7 +212,7 @@ mod tests {
             ingest: 100,
             io: 100,
         };
-        let plan = plan(Layout::Dedicated, Idle::Auto, many, &cores(&[], 2));
+        let plan = plan(Layout::Dedicated, Idle::Auto, many, &granted(&[], 2));
         assert!(plan.iter().all(|t| t.name.len() <= 15), "{plan:?}");
     }
 }

@@ -25,6 +25,7 @@ pub mod memory;
 pub mod messages;
 pub mod network;
 pub mod node;
+pub mod place;
 pub mod queue;
 pub mod recovery;
 pub mod ring;

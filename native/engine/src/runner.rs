@@ -12,7 +12,8 @@ use crate::agent::{Agent, Cx};
 use crate::clock::{Clock, Now};
 use crate::counters::{keys, Counter, CountersFile, Heartbeat};
 use crate::idle::IdleStrategy;
-use crate::ring::{Completion, Ring, RingStats, TURN_COMPLETIONS};
+use crate::place::{Seat, Whereabouts};
+use crate::ring::{Completion, Ring, RingStats, Waker, TURN_COMPLETIONS};
 use crate::wake::WakeHandle;
 
 /// An agent as a runner drives it.
@@ -30,8 +31,8 @@ const STATS_CYCLES: u64 = 4096;
 pub struct RunnerConfig {
     /// The thread's name, at most 15 bytes.
     pub name: String,
-    /// The CPU it is pinned to.
-    pub cpu: Option<u32>,
+    /// Where it belongs.
+    pub seat: Seat,
     pub idle: IdleStrategy,
     /// By which others wake it; its waker is set when the ring is there.
     pub wake: WakeHandle,
@@ -53,6 +54,7 @@ pub struct RunnerCounters {
     overflows: Counter,
     parks: Counter,
     wakes: Counter,
+    whereabouts: Whereabouts,
 }
 
 impl RunnerCounters {
@@ -79,6 +81,7 @@ impl RunnerCounters {
             overflows: of_ring(keys::RING_OVERFLOWS),
             parks: of_ring(keys::RING_PARKS),
             wakes: of_ring(keys::RING_WAKES),
+            whereabouts: Whereabouts::new(file, &label),
         }
     }
 
@@ -89,6 +92,7 @@ impl RunnerCounters {
         self.overflows.set(stats.overflows);
         self.parks.set(stats.parks);
         self.wakes.set(stats.wakes);
+        self.whereabouts.look();
     }
 }
 
@@ -96,6 +100,8 @@ impl RunnerCounters {
 pub struct Runner {
     name: String,
     tid: i32,
+    pinned: bool,
+    fifo: bool,
     backend: &'static str,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<BoxedAgent>>>,
@@ -103,7 +109,7 @@ pub struct Runner {
 
 impl Runner {
     /// Starts the thread, which makes its ring with `ring` and then drives the agents; the agent with number `i` is the
-    /// one at place `i`. Also returns what `ring` has to announce, and the runner itself (the CPU it could not be pinned to).
+    /// one at place `i`. Also returns what `ring` has to announce, and the runner itself (what its seat was refused).
     ///
     /// # Errors
     /// The system refuses the thread or the ring.
@@ -134,6 +140,8 @@ impl Runner {
                 let runner = Self {
                     name,
                     tid: ready.tid,
+                    pinned: ready.pinned,
+                    fifo: ready.fifo,
                     backend: ready.backend,
                     stop,
                     thread: Some(thread),
@@ -156,6 +164,16 @@ impl Runner {
     #[must_use]
     pub fn tid(&self) -> i32 {
         self.tid
+    }
+    /// Whether it is pinned to its seat's CPU.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+    /// Whether it has SCHED_FIFO.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.fifo
     }
     /// What its ring says it is.
     #[must_use]
@@ -184,13 +202,15 @@ impl Drop for Runner {
 
 struct Ready {
     tid: i32,
+    pinned: bool,
+    fifo: bool,
     backend: &'static str,
     announcements: Vec<String>,
 }
 
 /// The thread.
 fn run<F>(
-    config: RunnerConfig,
+    mut config: RunnerConfig,
     agents: Vec<BoxedAgent>,
     ring: F,
     ready: &mpsc::SyncSender<io::Result<Ready>>,
@@ -202,27 +222,36 @@ where
     // Which agent has the thread, for the last words.
     let current = Cell::new("runner");
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let pinned = config.cpu.map_or(Ok(()), pin);
-        let (ring, mut announcements) = match ring() {
-            Ok(made) => made,
+        let taken = config.seat.take(&config.name, config.idle);
+        if config.seat.cpu.is_some() && !taken.pinned && config.idle == IdleStrategy::Spin {
+            // A core to spin on was granted, and is not to be had.
+            config.idle = IdleStrategy::Park;
+        }
+        let mut announcements = taken.announcements;
+        let ring = match ring() {
+            Ok((ring, said)) => {
+                announcements.extend(said);
+                ring
+            }
             Err(e) => {
                 // The starter waits for exactly this.
                 let _ = ready.send(Err(e));
                 return agents;
             }
         };
-        if let (Err(e), Some(cpu)) = (pinned, config.cpu) {
-            announcements.push(format!(
-                "thread {} is not pinned to CPU {cpu} ({e}): it runs where the system puts it",
-                config.name
-            ));
+        let waker = ring.waker();
+        if let Waker::Ring(fd) = waker {
+            announcements.extend(config.seat.keep_workers_off(&config.name, fd));
         }
-        config.wake.set_waker(ring.waker());
+        config.counters.whereabouts.begin(taken.pinned);
+        config.wake.set_waker(waker);
         // SAFETY: plain system call.
         let tid = unsafe { libc::gettid() };
         let backend = ring.backend();
         let _ = ready.send(Ok(Ready {
             tid,
+            pinned: taken.pinned,
+            fifo: taken.fifo,
             backend,
             announcements,
         }));
@@ -355,24 +384,6 @@ impl Cycle<'_> {
             }
         }
         self.config.wake.lower();
-    }
-}
-
-/// Pins the calling thread.
-fn pin(cpu: u32) -> io::Result<()> {
-    if cpu as usize >= libc::CPU_SETSIZE as usize {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    }
-    // SAFETY: all-zero is an empty CPU set; the CPU is below its size; the call reads it.
-    let done = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu as usize, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
-    };
-    if done == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
     }
 }
 

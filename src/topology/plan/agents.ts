@@ -3,10 +3,8 @@ import { CorePool, usableCores } from './cores.js';
 import { isNvme } from './targets.js';
 import type { PlannedThread, PlanRequest, Role } from './types.js';
 
-/** More of them only adds hand-overs: a network agent moves several GB/s, an ingest agent a million batches. */
-const MOST_NETWORK_AGENTS = 8;
-const MOST_INGEST_AGENTS = 4;
-const MOST_IO_AGENTS = 4;
+/** The agents that `lance serve` starts today; a plan promises no more. */
+const ENGINE_AGENTS = { network: 1, ingest: 1, io: 1 };
 
 export interface Placement {
   readonly layout: 'shared' | 'dedicated';
@@ -134,10 +132,10 @@ function agentCounts(
     1,
     perPort.reduce((sum, count) => sum + count, 0),
   );
-  let network = request.networkAgents ?? between(1, queues, Math.max(MOST_NETWORK_AGENTS, ports.length));
-  let ingest =
-    request.ingestAgents ?? between(1, Math.floor(pool.freeOn(nodes.dataNode) / 8), MOST_INGEST_AGENTS);
-  let io = between(1, storage.length, MOST_IO_AGENTS);
+  const most = request.most ?? ENGINE_AGENTS;
+  let network = request.networkAgents ?? between(1, queues, most.network);
+  let ingest = request.ingestAgents ?? between(1, Math.floor(pool.freeOn(nodes.dataNode) / 8), most.ingest);
+  let io = between(1, storage.length, most.io);
   const extra = request.replicated ? 1 : 0;
   const tooMany = (): boolean => network + ingest + io + extra > cores;
   while (tooMany() && network > 1 && request.networkAgents === undefined) network -= 1;

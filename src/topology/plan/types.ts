@@ -16,6 +16,8 @@ export interface PlanRequest {
   readonly numa?: boolean | undefined;
   /** `runtime.layout`. */
   readonly layout?: 'auto' | 'shared' | 'dedicated' | undefined;
+  /** How many agents the engine can start of each kind; one unless told. */
+  readonly most?: { readonly network: number; readonly ingest: number; readonly io: number } | undefined;
   readonly networkAgents?: number | undefined;
   readonly ingestAgents?: number | undefined;
   /** Whether the node has peers and so a ReplicationAgent. */

@@ -127,6 +127,8 @@ keys! {
     502 SLABS_EXHAUSTED Counter Count "slabs_exhausted" "Times a pool had no slab to give (label: pool)"
     503 QUEUE_DEPTH Gauge Count "queue_depth" "Messages waiting in a queue between agents (label: queue)"
     504 QUEUE_FULL Counter Count "queue_full" "Times a queue between agents was full (label: queue)"
+    505 PLACED_PAGES Gauge Count "placed_pages" "Memory pages that belong on a NUMA node, when last looked at (label: memory)"
+    506 CROSS_NODE_PAGES Gauge Count "cross_node_pages" "Those of them that lie on another node (label: memory)"
 
     // Rings and runners. Labels: runner, and agent where it is the agent's.
     600 RING_SUBMISSIONS Counter Count "ring_submissions" "Operations handed to the kernel"
@@ -138,6 +140,10 @@ keys! {
     610 RUNNER_CYCLES Counter Count "runner_cycles" "Duty cycles of the thread"
     611 AGENT_BUSY_CYCLES Counter Count "agent_busy_cycles" "Duty cycles in which the agent had something to do"
     612 AGENT_IDLE_CYCLES Counter Count "agent_idle_cycles" "Duty cycles in which the agent had nothing to do"
+    620 THREAD_CPU Gauge Count "thread_cpu" "CPU on which the thread was last seen"
+    621 THREAD_NODE Gauge Count "thread_node" "NUMA node of that CPU"
+    622 THREAD_PINNED Gauge Count "thread_pinned" "1 when the thread is pinned to its CPU, else 0"
+    623 THREAD_MIGRATIONS Counter Count "thread_migrations" "Times the thread was found on another CPU than before"
 }
 
 #[cfg(test)]

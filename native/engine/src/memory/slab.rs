@@ -6,6 +6,8 @@
 use std::io;
 use std::ptr::NonNull;
 
+use crate::place::{self, Kind, Policy, Region};
+
 /// Every slab starts on such a boundary (`O_DIRECT`).
 pub const SLAB_ALIGN: usize = 4096;
 
@@ -28,6 +30,8 @@ struct Mapping {
     at: NonNull<u8>,
     bytes: usize,
     lazy: bool,
+    /// Where it belongs.
+    node: Option<u32>,
 }
 
 /// All slabs of a node: where each one lies and how large it is.
@@ -63,6 +67,21 @@ impl SlabTable {
             .iter()
             .filter(|m| !m.lazy)
             .map(|m| (m.at.as_ptr(), m.bytes))
+    }
+    /// The memory that belongs on a NUMA node, lazy mappings included.
+    pub fn regions(&self) -> impl Iterator<Item = Region> + '_ {
+        self.mappings.iter().filter_map(|m| {
+            Some(Region {
+                at: m.at.as_ptr() as usize,
+                bytes: m.bytes,
+                node: m.node?,
+                kind: if m.lazy {
+                    Kind::JumboSlabs
+                } else {
+                    Kind::Slabs
+                },
+            })
+        })
     }
     /// Bytes of all eager mappings: what the defaults of `[limits]` bound.
     #[must_use]
@@ -103,9 +122,20 @@ impl Drop for SlabTable {
 pub struct SlabTableBuilder {
     slabs: Vec<(NonNull<u8>, u32)>,
     mappings: Vec<Mapping>,
+    node: Option<u32>,
+    refused: Vec<String>,
 }
 
 impl SlabTableBuilder {
+    /// The NUMA node of the pools to come; `None`: wherever the system puts them.
+    pub fn on_node(&mut self, node: Option<u32>) {
+        self.node = node;
+    }
+    /// What the system refused to bind, a sentence each; that memory lies where the system put it.
+    #[must_use]
+    pub fn refused(&self) -> &[String] {
+        &self.refused
+    }
     /// Maps the memory of one pool and returns the pool, full. Classes ascend in size.
     ///
     /// # Errors
@@ -127,11 +157,12 @@ impl SlabTableBuilder {
             let mut free = Vec::with_capacity(class.count as usize);
             if class.count > 0 {
                 let bytes = class.bytes as usize * class.count as usize;
-                let at = map(bytes, !class.lazy)?;
+                let at = self.map(bytes, class.lazy)?;
                 self.mappings.push(Mapping {
                     at,
                     bytes,
                     lazy: class.lazy,
+                    node: self.node,
                 });
                 for i in (0..class.count as usize).rev() {
                     // SAFETY: i < count, so the address is inside the mapping.
@@ -148,6 +179,37 @@ impl SlabTableBuilder {
             });
         }
         Ok(pool)
+    }
+    /// Memory on the node of now, if there is one.
+    fn map(&mut self, bytes: usize, lazy: bool) -> io::Result<NonNull<u8>> {
+        let Some(node) = self.node else {
+            return map(bytes, !lazy);
+        };
+        let at = map(bytes, false)?;
+        // Bound only where it is certain to fit: a bound page that cannot be had ends the process.
+        let roomy = lazy || place::has_room(node, bytes);
+        let policy = if lazy || !roomy {
+            Policy::Prefer(node)
+        } else {
+            Policy::Bind(node)
+        };
+        if let Err(e) = place::bind(at.as_ptr(), bytes, policy) {
+            let why = place::reason(&e);
+            self.refuse(format!("memory: slabs are not bound to node {node}: {why}"));
+        } else if !roomy {
+            self.refuse(format!(
+                "memory: node {node} has little free memory; slabs that do not fit there lie on others"
+            ));
+        }
+        if !lazy {
+            populate(at, bytes);
+        }
+        Ok(at)
+    }
+    fn refuse(&mut self, sentence: String) {
+        if !self.refused.contains(&sentence) {
+            self.refused.push(sentence);
+        }
     }
     /// The finished table.
     #[must_use]
@@ -179,6 +241,14 @@ fn map(bytes: usize, populate: bool) -> io::Result<NonNull<u8>> {
         return Err(io::Error::last_os_error());
     }
     NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+}
+
+/// Touches every page of a fresh mapping, so that it is there.
+fn populate(at: NonNull<u8>, bytes: usize) {
+    for page in (0..bytes).step_by(SLAB_ALIGN) {
+        // SAFETY: inside the caller's fresh mapping, which nobody else knows yet.
+        unsafe { at.add(page).write_volatile(0) };
+    }
 }
 
 struct ClassPool {

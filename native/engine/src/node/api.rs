@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::error::Refusal;
+use crate::layout::ThreadPlan;
 use crate::limits::Limits;
+use crate::place::Placement;
 use crate::recovery::{Durability, Finding, Position, RecoveredTopic, TopicMetadata};
 
 /// Which ring serves (`io.backend`).
@@ -71,6 +73,8 @@ pub struct NodeConfig {
     /// File of the live counters, normally on /dev/shm.
     pub counters: PathBuf,
     pub limits: Limits,
+    /// Where threads and memory belong; the default leaves both to the system.
+    pub placement: Placement,
 }
 
 /// A node that serves.
@@ -86,8 +90,21 @@ pub struct Started {
     pub findings: Vec<Finding>,
     /// What this machine lacks and what serves instead, one sentence each.
     pub announcements: Vec<String>,
-    /// Thread ids of the runners and helpers, by name: Node's own threads keep off their cores.
-    pub threads: Vec<(String, i32)>,
+    /// The runners: their plan as it was carried out.
+    pub runners: Vec<RunnerReport>,
+    /// Thread ids of the helpers, by name.
+    pub helpers: Vec<(String, i32)>,
+}
+
+/// A runner's thread as it is.
+#[derive(Clone, Debug)]
+pub struct RunnerReport {
+    /// As `/proc/self/task` has it.
+    pub tid: i32,
+    /// `cpu` is `None` where the system refused to pin it.
+    pub plan: ThreadPlan,
+    /// Whether it has SCHED_FIFO.
+    pub fifo: bool,
 }
 
 /// Why a node does not start.

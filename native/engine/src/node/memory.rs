@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::start::failed;
+use super::wiring::{Places, INGEST, IO, NETWORK};
 use super::{NodeConfig, StartError};
 use crate::counters::{Capacity, CountersFile};
 use crate::io::IoPools;
@@ -14,6 +15,8 @@ use crate::memory::{Pool, SlabTable, SlabTableBuilder};
 pub(super) struct Memory {
     pub table: Arc<SlabTable>,
     pub pools: Pools,
+    /// What is to be announced.
+    pub announcements: Vec<String>,
 }
 
 /// Each agent's pools.
@@ -26,18 +29,22 @@ pub(super) struct Pools {
 }
 
 impl Memory {
-    /// Maps and populates everything but jumbo slabs.
+    /// Maps and populates everything but jumbo slabs, each pool on the NUMA node of the agent that owns it.
     ///
     /// # Errors
     /// `memory`: the system does not give that much.
-    pub fn new(limits: &Limits) -> Result<Self, StartError> {
+    pub fn new(limits: &Limits, places: &Places) -> Result<Self, StartError> {
         let mut builder = SlabTableBuilder::default();
-        let mut pool = |classes: &[_]| builder.pool(classes).map_err(|e| unavailable(&e));
-        let topics = pool(&limits.topic_classes())?;
-        let frames = pool(&limits.frame_classes())?;
-        let responses = pool(&limits.response_classes())?;
-        let reads = pool(&limits.read_classes())?;
-        let journal = pool(&limits.journal_classes())?;
+        let mut pool = |owner, classes: &[_]| {
+            builder.on_node(places.node(owner));
+            builder.pool(classes).map_err(|e| unavailable(&e))
+        };
+        let topics = pool(INGEST, &limits.topic_classes())?;
+        let frames = pool(NETWORK, &limits.frame_classes())?;
+        let responses = pool(IO, &limits.response_classes())?;
+        let reads = pool(IO, &limits.read_classes())?;
+        let journal = pool(IO, &limits.journal_classes())?;
+        let announcements = builder.refused().to_vec();
         let table = Arc::new(builder.build());
         let io = IoPools {
             responses,
@@ -45,7 +52,11 @@ impl Memory {
             journal,
         };
         let pools = Pools { topics, frames, io };
-        Ok(Self { table, pools })
+        Ok(Self {
+            table,
+            pools,
+            announcements,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod data_dir;
 mod front;
 mod helper;
 mod memory;
+mod placed;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -19,15 +20,18 @@ use std::time::{Duration, Instant};
 
 pub use api::{
     Backend, BarePayload, Command, Commit, ControlAnswer, ControlId, ControlRequest, Description,
-    Event, HelloSettings, Idle, Layout, LogEvent, NodeConfig, Query, StartError, Started,
+    Event, HelloSettings, Idle, Layout, LogEvent, NodeConfig, Query, RunnerReport, StartError,
+    Started,
 };
 
 use front::Front;
 use helper::{Bell, Helper};
+use placed::Placed;
 
 use crate::counters::CountersFile;
 use crate::handoff::Shared;
 use crate::network::NetworkDrain;
+use crate::place::MemoryReport;
 use crate::runner::Runner;
 use crate::wake::WakeHandle;
 
@@ -47,6 +51,7 @@ pub struct Node {
     io_draining: AtomicBool,
     runners: Vec<Runner>,
     helpers: Vec<Helper>,
+    placed: Placed,
     counters: CountersFile,
     /// The agent listens on it.
     _listener: OwnedFd,
@@ -124,6 +129,13 @@ impl Node {
         // After the agents, so that what these still asked is carried out.
         self.helpers.clear();
         self.counters.retire();
+    }
+
+    /// Asks the kernel where the memory is that belongs on a NUMA node, and brings the counters up to date. Blocks for a few
+    /// milliseconds: for a thread of nobody.
+    #[must_use]
+    pub fn look_at_memory(&self) -> Vec<MemoryReport> {
+        self.placed.look()
     }
 
     /// The counters, live.

@@ -10,13 +10,15 @@ use super::data_dir::DataDir;
 use super::front::Front;
 use super::helper::Bell;
 use super::memory::{lock, open_counters, Memory};
+use super::placed::Placed;
 use super::threads::{start_helpers, Running};
-use super::wiring::{Places, Wiring, IO, NETWORK};
+use super::wiring::{Places, Wiring, INGEST, IO, NETWORK};
 use super::{Node, NodeConfig, StartError, Started};
 use crate::clock::{Clock, SystemClock};
 use crate::handoff::Shared;
 use crate::limits::Limits;
 use crate::network::{listen, Listener, NetworkCounters, NetworkDrain};
+use crate::place::on_node;
 use crate::ring::{Chosen, ControlWaker, Features};
 use crate::system::raise_open_files;
 
@@ -36,29 +38,39 @@ impl Node {
         };
         let data = DataDir::open(&config)?;
         let mut announcements = data.storage.announcements();
-        let (counters, said) = open_counters(&config);
+        let places = Places::plan(&config);
+        // Each agent's memory on its own node; what two share is the I/O agent's.
+        let shared_node = places.node(IO);
+        let (counters, said) = on_node(shared_node, || open_counters(&config));
         announcements.extend(said);
-        let Memory { table, pools } = Memory::new(&limits)?;
+        let Memory {
+            table,
+            pools,
+            announcements: said,
+        } = Memory::new(&limits, &places)?;
+        announcements.extend(said);
         announcements.extend(lock(&table, &counters));
         let (chosen, said) = Chosen::by(config.backend, &Features::probe())
             .map_err(|e| failed("io", e.to_string(), "set io.backend to \"auto\""))?;
         announcements.extend(said);
         let listener = open_listener(&config)?;
 
-        let places = Places::plan(&config);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (shared, drain) = (Arc::new(Shared::new(limits.topics)), NetworkDrain::new());
+        let shared = Arc::new(on_node(shared_node, || Shared::new(limits.topics)));
+        let drain = NetworkDrain::new();
         let of_network =
             NetworkCounters::register(&counters, "agent=network-0", &limits.frame_classes());
-        let wiring = Wiring::new(
-            &places,
-            &limits,
-            &table,
-            pools.frames,
-            of_network,
-            &counters,
-            drain.clone(),
-        );
+        let wiring = on_node(shared_node, || {
+            Wiring::new(
+                &places,
+                &limits,
+                &table,
+                pools.frames,
+                of_network,
+                &counters,
+                drain.clone(),
+            )
+        });
         let common = Common {
             config: &config,
             limits: &limits,
@@ -69,9 +81,13 @@ impl Node {
             clock: &clock,
         };
         let agents = Agents::new(
-            common.network(wiring.network, listener.socket.as_raw_fd()),
-            common.ingest(wiring.ingest, pools.topics),
-            common.io(wiring.io, pools.io, &data),
+            on_node(places.node(NETWORK), || {
+                common.network(wiring.network, listener.socket.as_raw_fd())
+            }),
+            on_node(places.node(INGEST), || {
+                common.ingest(wiring.ingest, pools.topics)
+            }),
+            on_node(places.node(IO), || common.io(wiring.io, pools.io, &data)),
         );
 
         let (keeper, finder) = (wiring.keeper, wiring.finder);
@@ -98,14 +114,14 @@ impl Node {
         let bell = Bell::new(&places.control).map_err(no_thread)?;
         front.wait_loaded(topics.len());
 
-        let of_runners = runners.iter().map(|r| (r.name().to_owned(), r.tid()));
         let started = Started {
             address: listener.address,
             backend: running.backend(&runners),
             topics,
             findings: data.recovered.findings,
             announcements,
-            threads: of_runners.chain(helpers.iter().map(|h| h.id())).collect(),
+            runners: running.reports(&runners),
+            helpers: helpers.iter().map(|h| h.id()).collect(),
         };
         let node = Self {
             front,
@@ -119,6 +135,7 @@ impl Node {
             io_draining: AtomicBool::new(false),
             runners,
             helpers,
+            placed: Placed::new(table, &counters),
             counters,
             _listener: listener.socket,
         };

@@ -79,6 +79,7 @@ fn config(dir: &Path, backend: Backend, layout: Layout) -> NodeConfig {
             waiters: 64,
             ..Limits::default()
         },
+        placement: crate::place::Placement::default(),
     }
 }
 

@@ -9,13 +9,14 @@ use super::data_dir::DataDir;
 use super::front::Front;
 use super::helper::Helper;
 use super::wiring::{Places, IO, NETWORK};
-use super::NodeConfig;
+use super::{NodeConfig, RunnerReport};
 use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::keeper::{Answer, Catalogue, Finder, Job, Keeper, Question, Report, TopicFiles};
 use crate::layout::ThreadPlan;
 use crate::limits::Limits;
 use crate::memory::SlabTable;
+use crate::place::Seat;
 use crate::queue::{Receiver, Sender};
 use crate::ring::{Chosen, RingConfig};
 use crate::runner::{Runner, RunnerConfig, RunnerCounters};
@@ -93,7 +94,12 @@ impl Running<'_> {
             let names: Vec<&str> = boxed.iter().map(|agent| agent.name()).collect();
             let runner = RunnerConfig {
                 name: thread.name.clone(),
-                cpu: thread.cpu,
+                seat: Seat {
+                    cpu: thread.cpu,
+                    node: thread.node,
+                    fifo: self.config.placement.fifo,
+                    others: self.config.placement.others.clone(),
+                },
                 idle: thread.idle,
                 wake: self.places.wakes[index].clone(),
                 stop: stop.clone(),
@@ -108,6 +114,26 @@ impl Running<'_> {
             runners.push(runner);
         }
         Ok((runners, announcements))
+    }
+
+    /// The plan as it was carried out.
+    pub fn reports(&self, runners: &[Runner]) -> Vec<RunnerReport> {
+        let plan = |runner: &Runner| {
+            let mut named = self.places.threads.iter();
+            named.find(|thread| thread.name == runner.name()).cloned()
+        };
+        let report = |runner: &Runner| {
+            let mut plan = plan(runner)?;
+            if !runner.is_pinned() {
+                (plan.cpu, plan.node) = (None, None);
+            }
+            Some(RunnerReport {
+                tid: runner.tid(),
+                plan,
+                fifo: runner.is_fifo(),
+            })
+        };
+        runners.iter().rev().filter_map(report).collect()
     }
 
     /// What the I/O agent's ring says it is.

@@ -9,7 +9,7 @@ use crate::handoff::{FromDisk, ToDisk};
 use crate::ingest::IngestEnds;
 use crate::io::IoEnds;
 use crate::keeper::{Answer, Job, Question, Report};
-use crate::layout::{plan, usable_cpus, Cores, Role, Roles, ThreadPlan};
+use crate::layout::{plan, Role, Roles, ThreadPlan};
 use crate::limits::Limits;
 use crate::memory::{Pool, SlabTable};
 use crate::network::control_plane::CONTROL_SLOTS;
@@ -48,11 +48,7 @@ impl Places {
             ingest: 1,
             io: 1,
         };
-        let cores = Cores {
-            granted: Vec::new(),
-            usable: usable_cpus(),
-        };
-        let threads = plan(config.layout, config.idle, roles, &cores);
+        let threads = plan(config.layout, config.idle, roles, &config.placement);
         Self {
             wakes: threads.iter().map(|_| WakeHandle::new()).collect(),
             threads,
@@ -75,6 +71,11 @@ impl Places {
     /// The name of the agent's thread.
     pub fn thread(&self, role: Role) -> &str {
         &self.threads[self.find(role).0].name
+    }
+
+    /// The NUMA node of the agent's CPU, where it has one of its own and that is known.
+    pub fn node(&self, role: Role) -> Option<u32> {
+        self.threads[self.find(role).0].node
     }
 
     /// Thread and number on it.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::types::BufRingEntry;
 
 use super::RecvBuffer;
+use crate::place::{self, Kind};
 use crate::system::lock_memory;
 
 /// Anonymous memory, populated, page aligned.
@@ -33,12 +34,14 @@ impl Pages {
         }
         let at =
             NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        place::settle(at.as_ptr(), bytes, Kind::ReceiveBuffers);
         Ok(Self { at, bytes })
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
+        place::forget(self.at.as_ptr());
         // SAFETY: mapped with exactly this address and length, and unmapped only here.
         unsafe { libc::munmap(self.at.as_ptr().cast(), self.bytes) };
     }

@@ -97,7 +97,7 @@ fn backends() -> Vec<Chosen> {
 fn config(name: &str, idle: IdleStrategy, agents: &[&str]) -> RunnerConfig {
     RunnerConfig {
         name: name.into(),
-        cpu: None,
+        seat: Seat::default(),
         idle,
         wake: WakeHandle::new(),
         stop: Arc::default(),
@@ -227,7 +227,7 @@ fn the_thread_is_named_pinned_and_deaf_to_signals() {
         let mut config = config("lance-test-x", IdleStrategy::Park, &[]);
         // SAFETY: plain system call.
         let cpu = unsafe { libc::sched_getcpu() };
-        config.cpu = u32::try_from(cpu).ok();
+        config.seat.cpu = u32::try_from(cpu).ok();
         let runner = start(config, Vec::new(), chosen);
         let status =
             fs::read_to_string(format!("/proc/self/task/{}/status", runner.tid())).unwrap();

@@ -44,12 +44,10 @@ fn allocates_nothing(backend: Backend, layout: Layout) {
     let (node, started) = start(config);
     let mut clients: Vec<Client> = (0..4).map(|_| Client::connect(&started)).collect();
     load(&mut clients, 0..60);
-    let agents = started
-        .threads
+    let before: Vec<_> = started
+        .runners
         .iter()
-        .filter(|(name, _)| !["lance-keeper", "lance-finder"].contains(&name.as_str()));
-    let before: Vec<_> = agents
-        .map(|(name, tid)| (name, *tid, of_thread(*tid)))
+        .map(|runner| (&runner.plan.name, runner.tid, of_thread(runner.tid)))
         .collect();
     assert!(!before.is_empty());
     load(&mut clients, 60..120);

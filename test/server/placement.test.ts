@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Ready } from '../../src/cli/ready.js';
+import { discover, planFor, seatingFor } from '../../src/topology/index.js';
+import { container, smallVirtio, twoSockets } from '../topology/fixtures/machines.js';
+import { temporaryFolder } from './support.js';
+
+const entry = resolve(import.meta.dirname, '../../bin/run.js');
+const running: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
+/** Starts `lance serve` with these variables; resolves with its first line of stdout and its log. */
+async function serve(env: Record<string, string>) {
+  const flags = [
+    '--data-dir',
+    temporaryFolder(),
+    '--bind',
+    '127.0.0.1:0',
+    '--admin',
+    '127.0.0.1:0',
+    '--json',
+  ];
+  const child = spawn(process.execPath, [entry, 'serve', ...flags], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.push(child);
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const closed = once(child, 'close').then(([code]) => code as number | null);
+  const lines = createInterface({ input: child.stdout });
+  const line = await new Promise<string>((done) => {
+    lines.once('line', done);
+    lines.once('close', () => done('{}'));
+  });
+  return {
+    pid: child.pid ?? 0,
+    first: JSON.parse(line) as Partial<Ready> & { error?: { code: string; hint?: string } },
+    closed,
+    placement: () =>
+      log
+        .split('\n')
+        .filter((text) => text.startsWith('{'))
+        .map((text) => JSON.parse(text))
+        .find(({ event }) => event === 'placement')?.placement,
+  };
+}
+
+/** Each thread of a process: its name and the CPUs it may run on. */
+function threadsOf(pid: number): { name: string; cpus: string }[] {
+  return readdirSync(`/proc/${pid}/task`).map((tid) => {
+    const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(status)?.[1] ?? '';
+    return { name: field('Name'), cpus: field('Cpus_allowed_list') };
+  });
+}
+
+describe('lance serve with numa.enabled', { timeout: 120_000 }, () => {
+  it.skipIf(availableParallelism() < 2)(
+    'pins the engine, moves every other thread off its core, and binds slabs to its node',
+    async () => {
+      const { pid, first, placement } = await serve({ LANCE_NUMA_ENABLED: 'true', LANCE_NUMA_PIN: 'always' });
+      const report = placement();
+      const pinned = new Map<string, number>(
+        report.threads.map(({ name, cpu }: { name: string; cpu: number }) => [name, cpu]),
+      );
+      expect(pinned.size).toBeGreaterThan(0);
+      const threads = threadsOf(pid);
+      for (const [name, cpu] of pinned)
+        expect(threads.find((thread) => thread.name === name)?.cpus).toBe(String(cpu));
+      for (const { name, cpus } of threads.filter((thread) => !pinned.has(thread.name)))
+        for (const cpu of pinned.values())
+          expect(cpus.split(','), `${name} may run on ${cpus}`).not.toContain(String(cpu));
+      for (const { kind, elsewhere } of report.memory) expect(elsewhere, kind).toBe(0);
+      const slabs = report.memory.find(({ kind }: { kind: string }) => kind === 'slabs');
+      if (slabs?.policy === 'bind')
+        expect(readFileSync(`/proc/${pid}/numa_maps`, 'utf8')).toMatch(/ bind:\d+ anon=\d+/);
+      const metrics = await (await fetch(`http://${first.admin}/metrics`)).text();
+      expect(metrics).toMatch(/^lance_thread_pinned\{.*\} 1$/m);
+      expect(metrics).toMatch(/^lance_thread_migrations_total\{.*\} 0$/m);
+      expect(metrics).toMatch(/^lance_cross_node_pages\{memory="slabs"\} 0$/m);
+    },
+  );
+
+  it('leaves all to the system where it is off, and says so', async () => {
+    const { pid, placement } = await serve({});
+    expect(placement()).toMatchObject({ reason: 'numa.enabled is false', memory: [] });
+    expect(new Set(threadsOf(pid).map(({ cpus }) => cpus)).size).toBe(1);
+  });
+
+  it('refuses a node and a card that are not there, with those that are', async () => {
+    const node = await serve({ LANCE_NUMA_ENABLED: 'true', LANCE_NUMA_NVME_NODE: '77' });
+    expect(node.first.error).toMatchObject({
+      code: 'MACHINE_LACKS',
+      hint: expect.stringMatching(/^It has 0/),
+    });
+    expect(await node.closed).toBe(2);
+    const nic = await serve({ LANCE_NETWORK_NIC_PCI_ADDR: 'ffff:1f:1f.7' });
+    expect(nic.first.error).toMatchObject({ code: 'MACHINE_LACKS', hint: expect.stringContaining('card') });
+    expect(await nic.closed).toBe(2);
+  });
+});
+
+describe('what a node is granted', () => {
+  const of = (machine: ReturnType<typeof discover>, always = false) =>
+    seatingFor(machine, planFor(machine), { always });
+
+  it('is a core for each agent beside its device, and the CPUs off their cores for the rest', () => {
+    const seating = of(discover(twoSockets().tree(), '/var/lib/lance'));
+    expect(seating.agents).toEqual([
+      { role: 'network', cpu: 8, node: 1 },
+      { role: 'ingest', cpu: 2, node: 0 },
+      { role: 'io', cpu: 1, node: 0 },
+    ]);
+    // The agents' SMT siblings 24, 18 and 17 stay idle.
+    for (const cpu of [1, 2, 8, 17, 18, 24]) expect(seating.agents && seating.others).not.toContain(cpu);
+  });
+
+  it('is nothing on two cores and in a small container, unless it is asked for', () => {
+    for (const machine of [smallVirtio, container].map((build) =>
+      discover(build().tree(), '/var/lib/lance'),
+    )) {
+      expect(of(machine).reason).toContain('usable core');
+      const forced = of(machine, true);
+      expect(forced.agents && new Set(forced.agents.map(({ cpu }) => cpu)).size).toBe(1);
+    }
+  });
+});
