@@ -181,11 +181,11 @@ describe('discovery', () => {
       ' 300:          5',
     ].join('\n');
     expect(Object.fromEntries(parseInterrupts(text))).toEqual({
-      0: { name: 'timer', count: 42 },
-      16: { name: 'ehci_hcd:usb1, eth7', count: 3 },
-      13: { name: 'arch_timer', count: 30 },
-      24: { name: 'vmxnet3: eth0-rxtx-0', count: 15 },
-      300: { name: '', count: 5 },
+      0: { name: 'timer', count: 42, perCpu: [42, 0] },
+      16: { name: 'ehci_hcd:usb1, eth7', count: 3, perCpu: [1, 2] },
+      13: { name: 'arch_timer', count: 30, perCpu: [10, 20] },
+      24: { name: 'vmxnet3: eth0-rxtx-0', count: 15, perCpu: [7, 8] },
+      300: { name: '', count: 5, perCpu: [5] },
     });
   });
 });
