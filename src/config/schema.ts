@@ -245,7 +245,7 @@ export const SCHEMA = {
     }),
     topic_slabs: counts(
       "Buffers of 4, 16, 64 KiB and io.batch_size in which topics' batches are laid out.",
-      [512, 640, 32, 32],
+      [512, 640, 32, 64],
       BUFFERS,
     ),
     frame_slabs: counts(

@@ -80,9 +80,9 @@ impl Default for Limits {
             waiters: 16_384,
             recv_buffers: 256,
             recv_buffer_bytes: 16 * 1024,
-            // 2 + 10 + 2 + 8 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
+            // 2 + 10 + 2 + 16 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
             // slab repeats the last block of the one before it.
-            topic_slabs: [512, 640, 32, 32],
+            topic_slabs: [512, 640, 32, 64],
             // 1 + 1 + 4 + 2 MiB
             frame_slabs: [256, 64, 64, 8],
             // 0.5 + 1 + 1 + 2 MiB

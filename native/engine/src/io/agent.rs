@@ -134,6 +134,8 @@ pub struct IoAgent {
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
     pub(super) pressure: bool,
+    /// Topics still to be looked at under pressure, before only a completion or a report can change anything.
+    pub(super) pressed: u32,
     pub(super) draining: bool,
     pub(super) drained: bool,
     /// Topics that are being removed, with the control plane's question.
@@ -230,6 +232,7 @@ impl IoAgent {
             settle_cursor: 0,
             slab_budget: budget,
             pressure: false,
+            pressed: 0,
             draining: false,
             drained: false,
             removing: Vec::with_capacity(topics as usize),
@@ -384,6 +387,9 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
         self.measure_queues();
         let mut done = self.intake();
         done += self.reports(cx);
+        if done > 0 {
+            self.pressed = self.topics.len() as u32;
+        }
         done += self.commands(cx.now.wall_ns / 1_000_000_000);
         done += self.requests(cx);
         done += self.removals(cx);
@@ -414,6 +420,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
 
     fn on_completion(&mut self, cx: &mut Cx<'_, R>, completion: Completion) {
         self.now_mono_ns = cx.now.mono_ns;
+        self.pressed = self.topics.len() as u32;
         match completion.token.kind() {
             kind if kind == Kind::Journal as u8 => self.journal_written(cx, completion),
             kind if kind == Kind::JournalFlush as u8 => self.journal_flushed(cx, completion),

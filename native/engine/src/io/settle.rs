@@ -59,11 +59,15 @@ impl IoAgent {
     /// Goes round the topics and settles those that a chunk, a drain or the want of slabs waits for.
     pub(super) fn settle_some(&mut self) -> usize {
         let below = self.journal.settling_below;
-        if below == 0 && !self.draining && !self.pressure {
+        // Without this, a frame that waits for a slab would keep the agent going round until the device is done.
+        let pressure = self.pressure && self.pressed > 0;
+        if below == 0 && !self.draining && !pressure {
             return 0;
         }
+        let burst = BURST.min(self.topics.len());
+        self.pressed = self.pressed.saturating_sub(burst as u32);
         let mut started = 0;
-        for _ in 0..BURST.min(self.topics.len()) {
+        for _ in 0..burst {
             if self.settling >= AT_ONCE {
                 break;
             }
@@ -74,11 +78,17 @@ impl IoAgent {
             }
             let topic = &self.topics[slot.index()];
             let needed = topic.journal.low > 0 && topic.journal.low < below;
-            if self.pressure && topic.first_slab.is_some() {
+            // Slabs that are on their way to the segment come free by themselves; settling would only break the stream.
+            let under_way = topic.last_segment.is_some_and(|at| {
+                let segment = &self.segments[at];
+                segment.writes > 0 || segment.flushing.is_some()
+            });
+            let pressure = pressure && !under_way;
+            if pressure && topic.first_slab.is_some() {
                 // What was written of it is flushed.
                 self.ready.add(slot.0);
             }
-            if needed || self.draining || self.pressure {
+            if needed || self.draining || pressure {
                 let before = self.settling;
                 self.settle(slot);
                 started += (self.settling - before) as usize;

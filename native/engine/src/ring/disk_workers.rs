@@ -35,7 +35,9 @@ pub(super) enum Call {
 // SAFETY: the memory behind the pointers is the operation's until its completion, and a job is with one thread at a time.
 unsafe impl Send for Job {}
 
-#[derive(Default)]
+/// Calls that are under way at once in all likelihood: room for them is made at the start.
+pub(super) const AT_ONCE: usize = 1024;
+
 struct Jobs {
     queue: VecDeque<Job>,
     stop: bool,
@@ -62,9 +64,12 @@ impl DiskWorkers {
     /// Starts `count` threads, with the calling thread's signal mask. They write to `event` to end the ring's wait.
     pub(super) fn new(count: u32, event: RawFd) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            jobs: Mutex::default(),
+            jobs: Mutex::new(Jobs {
+                queue: VecDeque::with_capacity(AT_ONCE),
+                stop: false,
+            }),
             some: Condvar::new(),
-            done: Mutex::default(),
+            done: Mutex::new(Vec::with_capacity(AT_ONCE)),
             done_count: AtomicUsize::new(0),
             parked: AtomicBool::new(false),
             event,

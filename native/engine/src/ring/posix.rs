@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use super::buffers::RecvMemory;
 use super::config::RingConfig;
-use super::disk_workers::{Call, DiskWorkers, Job};
+use super::disk_workers::{self, Call, DiskWorkers, Job};
 use super::socket_ops::{Give, Socket, Take};
 use super::uring::TURN_COMPLETIONS;
 use super::waker::signal;
@@ -69,7 +69,7 @@ impl PosixRing {
             free: (0..memory.count()).rev().map(RecvBuffer).collect(),
             memory,
             ready: Vec::with_capacity(EVENTS),
-            disk_done: Vec::with_capacity(EVENTS),
+            disk_done: Vec::with_capacity(disk_workers::AT_ONCE),
             events: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS],
             stats: RingStats::default(),
         })
