@@ -44,6 +44,8 @@ export interface NodeOptions {
   readonly program?: string;
   /** The address flag; port 0 of loopback unless told otherwise. */
   readonly bind?: string;
+  /** The same of the admin endpoint. */
+  readonly admin?: string;
 }
 
 /** How a process ended. */
@@ -151,7 +153,7 @@ function serveArguments(options: NodeOptions, dataDir: string): string[] {
     '--bind',
     options.bind ?? '127.0.0.1:0',
     '--admin',
-    '127.0.0.1:0',
+    options.admin ?? '127.0.0.1:0',
     '--data-dir',
     dataDir,
   ];

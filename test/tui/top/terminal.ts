@@ -3,7 +3,7 @@ import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 
 const RUN = resolve(import.meta.dirname, '../../../bin/run.js');
-const PATIENCE_MS = 25_000;
+const PATIENCE_MS = 50_000;
 
 /** `lance` in a real terminal emulator, looked at as a person would. */
 export class Emulator {
