@@ -75,6 +75,9 @@ pub(super) struct State {
     power_cut: Option<u64>,
     full_from: Option<u64>,
     images: Option<Vec<Image>>,
+    /// Files of which a flush failed, and those that were flushed again all the same.
+    unflushable: BTreeSet<Ino>,
+    flushed_again: Vec<String>,
 }
 
 /// A disk with one data directory on it. Clones are the same disk.
@@ -101,6 +104,8 @@ impl SimDisk {
             power_cut: None,
             full_from: None,
             images: None,
+            unflushable: BTreeSet::new(),
+            flushed_again: Vec::new(),
         })))
     }
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -150,6 +155,22 @@ impl SimDisk {
     /// The `nth` (from 0) I/O of this kind from now on, on files of kind `of` if given, goes wrong once.
     pub fn fail(&self, kind: IoKind, of: Option<FileKind>, nth: u64, fault: Fault) {
         self.state().faults.add(kind, of, nth, fault);
+    }
+    /// Nothing goes wrong from now on.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.faults = FaultPlan::default();
+        state.full_from = None;
+    }
+    /// Files of which a flush failed.
+    #[must_use]
+    pub fn failed_flushes(&self) -> usize {
+        self.state().unflushable.len()
+    }
+    /// Paths of files that were flushed although a flush of theirs had failed.
+    #[must_use]
+    pub fn flushed_again(&self) -> Vec<String> {
+        self.state().flushed_again.clone()
     }
     /// Flips a bit of a stored byte. False if there is no such byte.
     pub fn flip(&self, path: &str, byte: u64, bit: u8) -> bool {
@@ -317,6 +338,13 @@ impl State {
             return Ok(());
         }
         let mut rng = self.rng.fork();
+        if self.unflushable.contains(&ino) {
+            let path = self.path_of(ino);
+            self.flushed_again.push(path);
+        }
+        if fault.is_some() {
+            self.unflushable.insert(ino);
+        }
         let file = self
             .medium
             .file_mut(ino)

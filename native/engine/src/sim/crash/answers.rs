@@ -28,7 +28,7 @@ impl Run {
                     let fair = matches!(
                         refusal.code,
                         ErrorCode::TopicDeleted | ErrorCode::Backpressure
-                    );
+                    ) || self.is_excused(topic, refusal);
                     if !fair {
                         return Err(
                             self.violated(format!("ticket {} is refused: {refusal:?}", ticket.0))
@@ -50,7 +50,8 @@ impl Run {
                 }
                 FromIo::Failed { ticket, refusal } => {
                     let topic = self.answered(ticket)?;
-                    if self.model.topics[&topic].life == Life::Live {
+                    let excused = self.is_excused(topic, refusal);
+                    if self.model.topics[&topic].life == Life::Live && !excused {
                         return Err(
                             self.violated(format!("ticket {} failed: {refusal:?}", ticket.0))
                         );
@@ -77,11 +78,22 @@ impl Run {
                     commit.acked = Some(offset);
                     promised = true;
                 }
+                FromIo::Fetched { request, data } if self.harm.fetching == Some(request) => {
+                    let bytes = self.node.fetched(data);
+                    self.harm.fetched = Some(Ok((bytes, data.next_offset)));
+                }
+                FromIo::Refused { request, refusal } if self.harm.fetching == Some(request) => {
+                    self.harm.fetched = Some(Err(refusal));
+                }
+                FromIo::Short => {}
                 FromIo::Refused { request, refusal } => {
                     let asked = self.commits.remove(&request.0);
                     let gone =
                         asked.is_some_and(|asked| self.model.topics[&asked.0].life != Life::Live);
-                    if !gone {
+                    let excused = refusal.code == ErrorCode::Storage
+                        && self.settings.faults
+                        && (self.harm.journal_failed || !self.harm.healed);
+                    if !gone && !excused {
                         return Err(
                             self.violated(format!("request {} is refused: {refusal:?}", request.0))
                         );
@@ -152,6 +164,10 @@ impl Run {
             IoEvent::Drained => {
                 self.drained = true;
                 Ok(true)
+            }
+            IoEvent::Log(log) if self.settings.faults && !self.harm.healed => {
+                self.harm.note(&log);
+                Ok(false)
             }
             IoEvent::Log(LogEvent::TopicFrozen {
                 topic, errno, what, ..

@@ -5,6 +5,7 @@
 //! while they recover.
 
 mod answers;
+mod endure;
 mod frames;
 mod lives;
 mod model;

@@ -11,9 +11,9 @@ use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
 use crate::io::{IoAgent, IoCommand, IoConfig, IoEnds, IoEvent, IoPools};
 use crate::keeper::{make_chunk, Catalogue, Finder, Keeper};
-use crate::limits::Limits;
-use crate::memory::{SlabClass, SlabTableBuilder};
-use crate::messages::{FromIngest, FromIo, IngestFrame, ToIo};
+use crate::limits::{Limits, RESPONSE_HEADROOM};
+use crate::memory::{SlabClass, SlabTable, SlabTableBuilder};
+use crate::messages::{FetchData, FromIngest, FromIo, IngestFrame, ToIo};
 use crate::node::BarePayload;
 use crate::queue::{queue, Receiver, Sender};
 use crate::recovery::{
@@ -106,6 +106,7 @@ pub struct SimNode {
     keeper: Keeper,
     finder: Finder,
     shared: Arc<Shared>,
+    table: Arc<SlabTable>,
     frames: Sender<IngestFrame>,
     replies: Receiver<FromIngest>,
     requests: Sender<ToIo>,
@@ -159,7 +160,8 @@ impl SimNode {
         let (to_finder, questions) = queue(64);
         let (found, from_finder) = queue(64);
         let (commands, commands_in) = queue(64);
-        let (events_out, events) = queue(256);
+        // The log leaves 2,048 places to answers.
+        let (events_out, events) = queue(4096);
         let ingest = IngestAgent::new(
             IngestConfig {
                 node_id: NODE_ID,
@@ -240,6 +242,7 @@ impl SimNode {
             ),
             finder: Finder::new(storage, catalogue, questions, found),
             shared,
+            table,
             frames,
             replies,
             requests,
@@ -299,6 +302,20 @@ impl SimNode {
     /// What the I/O agent says to the network agent.
     pub fn io_answer(&mut self) -> Option<FromIo> {
         self.answers.pop()
+    }
+    /// The bytes of a fetch response, whose memory goes back.
+    pub fn fetched(&mut self, data: FetchData) -> Vec<u8> {
+        let Some(slab) = data.slab else {
+            return Vec::new();
+        };
+        let mut bytes = vec![0; data.len as usize];
+        // SAFETY: the slab is lent to the network agent, which this stands for, with `len` bytes behind the headroom.
+        unsafe {
+            let from = self.table.at(slab).add(RESPONSE_HEADROOM as usize);
+            std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+        }
+        assert!(self.ask(ToIo::Release(slab)), "one request at a time");
+        bytes
     }
     /// What the I/O agent says to the control plane.
     pub fn event(&mut self) -> Option<IoEvent> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::endure::Harm;
 use super::frames::Payload;
 use super::lives::prepare;
 use super::model::{Life, Model, SentFrame, TopicModel};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub steps: u32,
     pub crashes: Crashes,
     pub mutation: Mutation,
+    /// I/O goes wrong now and then.
+    pub faults: bool,
 }
 
 /// A broken promise, and how to see it again.
@@ -112,6 +115,8 @@ pub struct Run {
     pub(super) queries: BTreeMap<u64, u32>,
     pub(super) next_number: u64,
     pub(super) drained: bool,
+    /// What failing I/O did, and answers to fetches.
+    pub(super) harm: Harm,
     pub(super) report: Report,
 }
 
@@ -175,6 +180,7 @@ impl Run {
             queries: BTreeMap::new(),
             next_number: 0,
             drained: false,
+            harm: Harm::default(),
             report: Report::default(),
         })
     }
@@ -202,6 +208,7 @@ impl Run {
             0..60 => self.send(),
             60..68 => self.commit(),
             68..74 => return self.idle(),
+            74..88 if self.settings.faults => {}
             74..78 if self.model.topics.len() < 5 => return self.create_topic(),
             78..80 => self.remove_topic(),
             80..84 => self.with_topic(|query, topic, _| IoCommand::Seal {
@@ -216,7 +223,7 @@ impl Run {
                     below_offset: topic.retained_from,
                 }
             }),
-            88..91 => return self.restart(),
+            88..91 if !self.settings.faults => return self.restart(),
             _ => {}
         }
         Ok(())
@@ -259,40 +266,48 @@ impl Run {
             } else {
                 self.some_topic()
             };
-            let payload = Payload::random(&mut self.rng);
-            let now = self.clock.now();
-            let frame = IngestFrame {
-                ticket: Ticket(self.next_ticket),
-                topic: topic.unwrap_or(first),
-                payload: payload.sent.as_ptr(),
-                len: payload.sent.len() as u32,
-                checksum: payload.checksum,
-                kind: payload.kind,
-                compressed: false,
-                records: payload.records,
-                producer_ns: now.wall_ns,
-                received_ns: now.wall_ns,
-                enqueued_mono_ns: now.mono_ns,
-                source: Source::Shared(RecvBuffer(self.next_buffer)),
-            };
-            if !self.node.send(frame) {
+            if !self.send_to(topic.unwrap_or(first)) {
                 return;
             }
-            self.buffers.insert(self.next_buffer, payload.sent);
-            self.tickets.insert(self.next_ticket, frame.topic);
-            let topic = self
-                .model
-                .topics
-                .get_mut(&frame.topic)
-                .expect("a live topic");
-            topic.sent.push(SentFrame {
-                ticket: self.next_ticket,
-                stored: payload.stored,
-            });
-            self.next_ticket += 1;
-            self.next_buffer = self.next_buffer.wrapping_add(1);
-            self.report.frames += 1;
         }
+    }
+
+    /// Sends one frame. False: there is no room.
+    pub(super) fn send_to(&mut self, topic: u32) -> bool {
+        let payload = Payload::random(&mut self.rng);
+        let now = self.clock.now();
+        let frame = IngestFrame {
+            ticket: Ticket(self.next_ticket),
+            topic,
+            payload: payload.sent.as_ptr(),
+            len: payload.sent.len() as u32,
+            checksum: payload.checksum,
+            kind: payload.kind,
+            compressed: false,
+            records: payload.records,
+            producer_ns: now.wall_ns,
+            received_ns: now.wall_ns,
+            enqueued_mono_ns: now.mono_ns,
+            source: Source::Shared(RecvBuffer(self.next_buffer)),
+        };
+        if !self.node.send(frame) {
+            return false;
+        }
+        self.buffers.insert(self.next_buffer, payload.sent);
+        self.tickets.insert(self.next_ticket, frame.topic);
+        let topic = self
+            .model
+            .topics
+            .get_mut(&frame.topic)
+            .expect("a live topic");
+        topic.sent.push(SentFrame {
+            ticket: self.next_ticket,
+            stored: payload.stored,
+        });
+        self.next_ticket += 1;
+        self.next_buffer = self.next_buffer.wrapping_add(1);
+        self.report.frames += 1;
+        true
     }
 
     pub(super) fn commit(&mut self) {

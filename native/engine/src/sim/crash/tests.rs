@@ -1,3 +1,4 @@
+use super::endure::{endure, Endured};
 use super::lives::LAST_POINT;
 use super::run::{run, Crashes, Mutation, Report, Settings, Violation};
 use crate::sim::{Barrier, DirKind, FileKind};
@@ -19,6 +20,7 @@ fn of(seed: u64, crashes: Crashes, mutation: Mutation) -> Settings {
         steps: STEPS,
         crashes,
         mutation,
+        faults: false,
     }
 }
 
@@ -86,6 +88,52 @@ fn keeps_its_promises(seed: u64, point: u64) {
 fn retention_keeps_the_last_durable_batch_of_a_topic_whose_newer_ones_are_only_written() {
     keeps_its_promises(76, 363);
     keeps_its_promises(125, 256);
+}
+
+fn endured(seeds: std::ops::Range<u64>) -> (Endured, u32) {
+    let (mut all, mut broken) = (Endured::default(), 0);
+    for seed in seeds {
+        let settings = Settings {
+            faults: true,
+            ..of(seed, Crashes::Percent(0), Mutation::Nothing)
+        };
+        match std::panic::catch_unwind(|| endure(settings)) {
+            Ok(Ok(endured)) => all += endured,
+            Ok(Err(violation)) => {
+                println!("{violation}");
+                broken += 1;
+            }
+            Err(_) => {
+                println!("seed {seed}: a panic, see above");
+                broken += 1;
+            }
+        }
+    }
+    (all, broken)
+}
+
+#[test]
+fn whatever_io_fails_what_was_acknowledged_is_served_and_kept_and_other_topics_go_on() {
+    let (all, broken) = endured(0..25);
+    assert_eq!(broken, 0, "workloads that broke a promise");
+    assert!(
+        all.frozen > 5 && all.journals_failed > 2 && all.went_on > 50,
+        "{all:?}"
+    );
+    assert!(all.read > 1 << 20 && all.read_frozen > 1 << 16, "{all:?}");
+}
+
+/// `LANCE_FAULT_WORKLOADS=2000 [LANCE_CRASH_SEED=0] cargo test --release -- --ignored all_faults --nocapture`
+#[test]
+#[ignore = "takes as long as one lets it: set LANCE_FAULT_WORKLOADS"]
+fn all_faults_leave_what_was_acknowledged() {
+    let first = number("LANCE_CRASH_SEED").unwrap_or(0);
+    let workloads = number("LANCE_FAULT_WORKLOADS").unwrap_or(100);
+    let (all, broken) = endured(first..first + workloads);
+    println!(
+        "{workloads} workloads with faults from seed {first} on: {all:?}, {broken} broke a promise"
+    );
+    assert_eq!(broken, 0, "workloads that broke a promise");
 }
 
 fn is_noticed(mutation: Mutation) {
