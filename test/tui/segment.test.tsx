@@ -22,7 +22,7 @@ afterAll(() => {
 
 async function until(shown: RegExp): Promise<string> {
   let screen = '';
-  for (let look = 0; look < 100; look++) {
+  for (let look = 0; look < 500; look++) {
     screen = tmux('capture-pane', '-p').stdout;
     if (shown.test(screen)) return screen;
     await sleep(100);
@@ -71,7 +71,7 @@ describe.skipIf(!hasTmux)('the browser in a terminal (needs tmux)', () => {
   });
 
   it('shows damage in place with its bytes, jumps, searches, survives wild keys and leaves with q', {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const path = segmentPaths(directory.dataDir, 'small')[0] as string;
     const second = readSegment(path).batches[1]?.position ?? 0;
