@@ -49,6 +49,7 @@ export class Dashboard {
   #frozen: NodeView[] | undefined;
   #recorder: Recorder | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #ended = false;
   #finish: (code: number) => void = () => {};
   #fail: (error: unknown) => void = () => {};
 
@@ -99,6 +100,7 @@ export class Dashboard {
     try {
       return await ended;
     } finally {
+      this.#ended = true;
       clearTimeout(this.#timer);
       for (const signal of signals) process.off(signal, stop);
       screen.close();
@@ -128,6 +130,8 @@ export class Dashboard {
         });
       }),
     );
+    // It may have been ended while a node was looked at: another timer would keep the process.
+    if (this.#ended) return;
     this.#guarded(() => this.#draw());
     const interval = this.#state.fast ? 200 : 1_000;
     const wait = Math.max(interval / 4, began + interval - Date.now());

@@ -105,6 +105,22 @@ describe('lance top in a terminal', { timeout: 180_000 }, () => {
     await node.stop();
   });
 
+  it('ends on q while a node that hangs is looked at', async () => {
+    const node = await startNode();
+    const screen = top(['--admin', node.ready.admin], 80, 24);
+    await screen.until((text) => text.includes(' OK '), 'health');
+    process.kill(node.pid, 'SIGSTOP');
+    try {
+      // A look has begun that the node does not answer.
+      await new Promise((done) => setTimeout(done, 1_500));
+      screen.type('q');
+      expect(await screen.exited).toBe(0);
+    } finally {
+      process.kill(node.pid, 'SIGCONT');
+    }
+    await node.stop();
+  });
+
   it('gives the terminal back on SIGTERM', async () => {
     const node = await startNode();
     const screen = top(['--data-dir', node.dataDir], 80, 24);
