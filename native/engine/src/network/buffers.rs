@@ -60,6 +60,18 @@ impl SharedBuffers {
         Some((RecvBuffer(buffer as u16), lent.at, lent.len - lent.at))
     }
 
+    /// All bytes that a connection is to parse. A walk over its buffers, which are few.
+    pub fn bytes(&self, held: &List) -> u32 {
+        let mut bytes = 0;
+        let mut next = held.front();
+        while let Some(buffer) = next {
+            let lent = &self.lent[buffer as usize];
+            bytes += lent.len - lent.at;
+            next = self.links.next(buffer);
+        }
+        bytes
+    }
+
     /// Bytes at the front are parsed. A buffer that is through leaves the list, and goes back unless a frame still needs it.
     pub fn consume<R: NetRing + ?Sized>(&mut self, ring: &mut R, held: &mut List, bytes: u32) {
         let buffer = held.front().expect("bytes are consumed from a buffer");

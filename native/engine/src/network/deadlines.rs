@@ -102,7 +102,7 @@ impl NetworkAgent {
         let Want::Slab(payload) = conn.want else {
             return false;
         };
-        let held = self.buffers.front(&conn.held).map_or(0, |(_, _, len)| len);
+        let held = self.buffers.bytes(&conn.held);
         let missing = (HEADER as u32 + payload).saturating_sub(conn.area_len + held);
         ring.readable(conn.socket) >= missing.min(ARRIVED)
     }

@@ -331,7 +331,8 @@ impl NetworkAgent {
         if total as usize > IN_AREA {
             let there = have - HEADER as u32;
             let from = offset(area, HEADER);
-            if let Err(progress) = self.begin_slab(ring, c, &frame, there, from) {
+            let behind = self.buffers.bytes(&self.connections[c as usize].held);
+            if let Err(progress) = self.begin_slab(ring, c, &frame, (from, there), behind) {
                 return Some(progress);
             }
             self.conn(c).area_len = 0;
@@ -393,8 +394,9 @@ impl NetworkAgent {
                 conn.frame = Some(frame);
                 return None;
             }
-            let there = rest.len() as u32;
-            if let Err(progress) = self.begin_slab(ring, c, &frame, there, rest.as_ptr()) {
+            let there = (rest.as_ptr(), rest.len() as u32);
+            let behind = self.buffers.bytes(&self.connections[c as usize].held) - len;
+            if let Err(progress) = self.begin_slab(ring, c, &frame, there, behind) {
                 return Some(progress);
             }
             let conn = &mut self.connections[c as usize];
@@ -412,14 +414,15 @@ impl NetworkAgent {
         }
     }
 
-    /// Takes a slab for a frame of which `there` payload bytes are at `from`, and copies them.
+    /// Takes a slab for a frame whose payload begins with the bytes `there`, and copies them. `behind` more bytes are
+    /// held in shared buffers: they have arrived, though the socket does not tell of them any more.
     fn begin_slab<R: NetRing + ?Sized>(
         &mut self,
         ring: &mut R,
         c: u32,
         frame: &Header,
-        there: u32,
-        from: *const u8,
+        (from, there): (*const u8, u32),
+        behind: u32,
     ) -> Result<(), Progress> {
         let large = HEADER as u32 + frame.payload_len > ring.recv_buffer_len() / 2;
         let conn = &mut self.connections[c as usize];
@@ -435,7 +438,9 @@ impl NetworkAgent {
         let missing = frame.payload_len - there;
         let place = self
             .places
-            .take(frame.payload_len, missing, || ring.readable(socket))
+            .take(frame.payload_len, missing, || {
+                ring.readable(socket).saturating_add(behind)
+            })
             .ok_or_else(|| {
                 if !self.resuming {
                     self.ends.counters.slabs_exhausted.inc();

@@ -179,3 +179,37 @@ fn when_shared_buffers_run_out_connections_go_on_with_their_own_memory() {
     assert_eq!(world.taken().len(), 10);
     world.assert_all_is_back();
 }
+
+#[test]
+fn a_frame_that_arrived_in_shared_buffers_gets_a_slab_though_half_sent_ones_hold_most() {
+    let mut world = World::with(crate::limits::Limits {
+        connections: 64,
+        recv_buffers: 64,
+        ..limits()
+    });
+    let frame = ingest(1, 7, &record(900, 1));
+    // Cut within the header, and within the payload: the rest of both comes in shared buffers.
+    let cuts = [20, 500];
+    let late: Vec<_> = cuts.iter().map(|_| world.connect()).collect();
+    for (socket, cut) in late.iter().zip(cuts) {
+        world.send(*socket, &frame[..cut]);
+    }
+    // Half-sent frames take all slabs that are for frames which have not arrived; the last of them wait.
+    for _ in 0..40 {
+        let socket = world.connect();
+        world.send(socket, &frame[..500]);
+    }
+    assert!(!world.agent.wants_slab.is_empty());
+    assert!(world.ring.lent() < 64, "there are shared buffers left");
+    for (socket, cut) in late.iter().zip(cuts) {
+        // In two pieces, so that one shared buffer does not hold it all.
+        let (one, two) = frame[cut..].split_at((frame.len() - cut) / 2);
+        world.ring.peer_sends(*socket, one);
+        world.run();
+        world.send(*socket, two);
+        for _ in 0..100 {
+            world.pass(2_000_000);
+        }
+        assert_eq!(world.taken().len(), 1, "the frame that was cut at {cut}");
+    }
+}
