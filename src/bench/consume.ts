@@ -100,24 +100,35 @@ async function readOnce(session: Session, options: ConsumeOptions): Promise<Pass
 }
 
 async function fill(
-  { observer, signal }: Session,
+  session: Session,
   options: ConsumeOptions,
   node: NodeUnderTest,
   topics: BenchTopics,
 ): Promise<void> {
   if (options.modes.every((mode) => mode === 'tail')) return;
-  observer.part('filling the log', 5);
+  session.observer.part('filling the log', 5);
+  await fillLog(session, options, node, topics, options.logBytes);
+}
+
+/** Fills each topic with so many bytes, as fast as the node takes them. */
+export async function fillLog(
+  { observer, signal }: Pick<Session, 'observer' | 'signal'>,
+  { recordSize, batchBytes, topics: count }: BenchOptions,
+  node: NodeUnderTest,
+  topics: BenchTopics,
+  bytes: number,
+): Promise<void> {
   const told = await play(
     'ingest',
     {
       endpoint: node.endpoint,
       'topic-ids': topics.range,
       connections: 4,
-      'record-size': options.recordSize,
-      'batch-bytes': options.batchBytes,
+      'record-size': recordSize,
+      'batch-bytes': batchBytes,
       warmup: 0,
       seconds: 3_600,
-      'max-bytes': options.logBytes * options.topics,
+      'max-bytes': bytes * count,
     },
     { signal },
   ).result;

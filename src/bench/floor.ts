@@ -169,6 +169,22 @@ async function barePipeline(
   }
 }
 
+/** File that a pipeline beside a single load writes over, bytes. */
+const PIPELINE_FILE = 256 * MiB;
+
+/** The bare pipeline under one load, written by a policy that was found before; bytes a second, null when it was aborted. */
+export async function pipelineFloor(
+  { dir, seconds, options, policy }: { dir: string; seconds: number; options: BenchOptions; policy: string },
+  signal: AbortSignal,
+): Promise<number | null> {
+  const figure = await barePipeline(
+    { mode: 'write', policy },
+    { dir, file: PIPELINE_FILE, seconds, options },
+    signal,
+  );
+  return figure?.bytes ?? null;
+}
+
 /** One pipeline of read, checksum, send and receive; bytes a second. */
 async function bareRead(
   { dir, file, seconds, cold }: { dir: string; file: number; seconds: number; cold: boolean },

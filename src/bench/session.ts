@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BenchError } from './errors.js';
 import { type MeasuredFloor, measureFloor, medianFloor, medianQuantiles } from './floor.js';
@@ -16,7 +17,7 @@ const FLOOR_SECONDS = { least: 2, most: 20 };
 /** Requests that an ideal group commit is replayed for, at most. */
 const REPLAYED = 1_000_000;
 /** Space to be left on the disk: what a node keeps free by default, and the floor's file. */
-const RESERVE_BYTES = 1.5 * 2 ** 30;
+export const RESERVE_BYTES = 1.5 * 2 ** 30;
 /** More than any device here writes, bytes a second: whether a log of the whole run would fit. */
 const FASTEST_BYTES = 3e9;
 
@@ -52,17 +53,26 @@ export async function inSession<T>(
   }
 }
 
-/** Starts the node, or finds the one that `--endpoint` names, and stops it in the end. */
-export async function withNode<T>(session: Session, work: (node: NodeUnderTest) => Promise<T>): Promise<T> {
+/**
+ * Starts the node, or finds the one that `--endpoint` names, and stops it in the end; what a node of ours stored is removed with
+ * it. Work that puts another node in its place says so through `replace`.
+ */
+export async function withNode<T>(
+  session: Session,
+  work: (node: NodeUnderTest, replace: (node: NodeUnderTest) => NodeUnderTest) => Promise<T>,
+): Promise<T> {
   const { options, observer, workspace } = session;
   observer.part(options.endpoint ? 'connecting' : 'starting a node', 1);
-  const node = options.endpoint
-    ? await nodeAt(options.endpoint)
-    : await startNode(`${workspace.path}/node`, options);
+  const dir = `${workspace.path}/node`;
+  let node = options.endpoint ? await nodeAt(options.endpoint) : await startNode(dir, options);
   try {
-    return await work(node);
+    return await work(node, (next) => {
+      node = next;
+      return next;
+    });
   } finally {
     await node.stop();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -89,13 +99,15 @@ export class Floors {
   constructor(
     private readonly session: Session,
     private readonly reading = false,
+    /** For the whole grid; by the length of a run unless told. */
+    private readonly seconds?: number,
   ) {}
 
   async measure(): Promise<void> {
     const { options, observer, signal, workspace } = this.session;
     if (!options.floor || signal.aborted) return;
     const { least, most } = FLOOR_SECONDS;
-    const whole = Math.min(most, Math.max(least, options.durationMs / 1000));
+    const whole = this.seconds ?? Math.min(most, Math.max(least, options.durationMs / 1000));
     const [first] = this.all;
     const floor = await measureFloor(
       {
@@ -129,9 +141,9 @@ export class Floors {
   }
 }
 
-/** Throws when a run was cut short by what a person has to know as an error; `result` goes along with it. */
-export function checkRuns(result: BenchResult): void {
-  const { runs } = result;
+/** Throws when a run, one of the result's or of `more`, was cut short by what a person has to know as an error; `result` goes along. */
+export function checkRuns(result: BenchResult, more: readonly Run[] = []): void {
+  const runs = [...result.runs, ...more];
   const refused = runs.find(({ firstError }) => firstError?.code === 0x61);
   const broken = runs.find((run) => run.broken !== null);
   if (!refused && !broken) return;

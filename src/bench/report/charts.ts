@@ -156,3 +156,51 @@ export function ladderChart(
     })),
   });
 }
+
+/** Throughput and its floor as bars, p99 as a line, over the values of one axis. */
+export function sweepChart(
+  names: readonly string[],
+  points: readonly {
+    throughput: { bytes: number };
+    floorBytes: number | null;
+    latency: { p99: number | null };
+  }[],
+): string {
+  return render(
+    {
+      grid: { left: 80, right: 80, top: 44, bottom: 32 },
+      xAxis: { type: 'category', data: [...names], axisLabel: { color: GREY } },
+      yAxis: [
+        {
+          type: 'value',
+          name: 'MB/s',
+          nameTextStyle: { color: GREY },
+          axisLabel: { color: GREY },
+          splitLine: { lineStyle: { color: '#8a8f9833' } },
+        },
+        { ...timeAxis, name: 'p99', splitLine: { show: false } },
+      ],
+      series: [
+        {
+          name: 'throughput',
+          type: 'bar',
+          data: points.map(({ throughput }) => throughput.bytes / 1e6),
+        },
+        {
+          name: 'floor',
+          type: 'bar',
+          itemStyle: { color: '#8a8f9866' },
+          data: points.map(({ floorBytes }) => (floorBytes === null ? '-' : floorBytes / 1e6)),
+        },
+        {
+          name: 'p99',
+          type: 'line',
+          yAxisIndex: 1,
+          itemStyle: { color: '#e07b39' },
+          data: points.map(({ latency }) => latency.p99 ?? '-'),
+        },
+      ],
+    },
+    260,
+  );
+}

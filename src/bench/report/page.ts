@@ -1,6 +1,8 @@
 import type { BenchResult, Curve, Floor, Quantiles } from '../result.js';
+import type { Sweep } from '../sweep.js';
 import { bandwidth, rate, share, time } from '../units.js';
 import { ladderChart, latencyCurves, stageBars, throughputOverTime } from './charts.js';
+import { sweepSections } from './sweep-section.js';
 
 const STYLE = `
 :root { color-scheme: light dark; }
@@ -22,11 +24,13 @@ export function escapeHtml(text: string): string {
 export function renderPage(result: BenchResult): string {
   const { scenario, at, command, machine, notes, runs, floor, stages, steps, interrupted } = result;
   const run = runs[0];
+  const { sweep } = result as { sweep?: Sweep };
   const sections = [
     `<h1>lance bench ${escapeHtml(scenario)}</h1>`,
     `<p class="quiet">${escapeHtml(at)}${runs.length > 1 ? `, medians of ${runs.length} runs` : ''}${interrupted ? ', interrupted' : ''}<br><code>${escapeHtml(command)}</code></p>`,
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
     scenario === 'floor' ? '' : figures(result),
+    ...(sweep ? sweepSections(sweep, table).map(([title, content]) => section(title, content)) : []),
     section('Latency by percentile', curvesOf(result)),
     section('Over time', run && run.timeline.length > 1 ? throughputOverTime(run.timeline) : ''),
     section('Stages of the node', stages ? stageBars(stages) : ''),

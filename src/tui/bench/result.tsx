@@ -1,8 +1,10 @@
 import { Box, renderToString, Text } from 'ink';
 import type { ReactElement } from 'react';
 import type { BenchResult, Floor, Quantiles } from '../../bench/result.js';
+import type { Sweep } from '../../bench/sweep.js';
 import { bandwidth, rate, share, time } from '../../bench/units.js';
 import { ThemeContext, useStyle } from '../topology/theme.js';
+import { SweepTables } from './sweep.js';
 
 const NAME = 22;
 
@@ -132,7 +134,8 @@ function Throughputs({ result }: { result: BenchResult }): ReactElement {
 }
 
 /** A result as a person reads it: what came out, beside what the machine could do. */
-export function ResultScreen({ result }: { result: BenchResult }): ReactElement {
+export function ResultScreen({ result, columns }: { result: BenchResult; columns: number }): ReactElement {
+  const { sweep } = result as { sweep?: Sweep };
   const { scenario, machine, notes, floor, runs, config, interrupted } = result;
   const style = useStyle();
   const size = `${machine.cpus} CPUs, Linux ${machine.kernel}, ${machine.fileSystem}`;
@@ -159,6 +162,7 @@ export function ResultScreen({ result }: { result: BenchResult }): ReactElement 
       ) : (
         <Latencies result={result} />
       )}
+      {sweep && <SweepTables sweep={sweep} columns={columns} />}
       {floor && <Floors floor={floor} />}
       {notes.map((note) => (
         <Text key={note} wrap="wrap" {...style({ color: 'yellow' })}>
@@ -173,7 +177,7 @@ export function ResultScreen({ result }: { result: BenchResult }): ReactElement 
 export function drawResult(result: BenchResult, options: { columns: number; colour: boolean }): string {
   return renderToString(
     <ThemeContext value={{ colour: options.colour }}>
-      <ResultScreen result={result} />
+      <ResultScreen result={result} columns={options.columns} />
     </ThemeContext>,
     { columns: options.columns },
   );
