@@ -324,6 +324,7 @@ export type LogEntry =
   | { event: 'journalFailed'; errno: number; what: string }
   | { event: 'damageFound'; topic: number; offset: bigint }
   | { event: 'limitHit'; limit: string; times: bigint }
+  | { event: 'backpressure'; pauses: bigint; paused: bigint }
   | { event: 'background'; what: string; path: string; errno: number }
 
 /** Moves the threads with these ids onto `cpus`. Returns how many were moved; one that ended meanwhile is none. */

@@ -6,6 +6,7 @@ import {
   History,
   type Key,
   press,
+  selectedTopic,
   shownTopics,
   type Theme,
   type TopScreen,
@@ -185,6 +186,9 @@ export class Dashboard {
       this.#frozen = this.#nodes.map(copyOf);
     } else if (!state.paused) this.#frozen = undefined;
     const moved = state.replay?.at !== this.#state.replay?.at;
+    this.watchers[state.node]?.focus(
+      state.overlay === 'topic' ? selectedTopic(view?.reading?.topics ?? [], state)?.id : undefined,
+    );
     this.#state = state;
     if (moved) this.#rebuild();
     if (wish === 'quit') this.#finish(ExitCode.done);

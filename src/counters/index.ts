@@ -12,3 +12,4 @@ export {
   type Snapshot,
   type Unit,
 } from './read.js';
+export type { CommitRow, EventRow, Tables, TopicRow } from './tables.js';

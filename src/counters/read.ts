@@ -1,5 +1,7 @@
+import { cut, malformed, number } from './bytes.js';
 import { CountersError } from './errors.js';
 import { Histogram } from './histogram.js';
+import { readTables, type Tables } from './tables.js';
 
 /** What a value counts. */
 export type Unit = 'count' | 'bytes' | 'nanoseconds';
@@ -40,6 +42,8 @@ export interface Snapshot {
   /** Bytes of the file up to the end of the last value: a copy needs no more. */
   bytes: number;
   samples: readonly Sample[];
+  /** Topics, committed offsets, events; undefined where an older lance wrote the file. */
+  tables: Tables | undefined;
 }
 
 /** A heartbeat older than this, in ns, means that the writer hangs or is dead (docs/formats.md, "Counters"). */
@@ -75,13 +79,14 @@ export function readCounters(bytes: Buffer): Snapshot {
     heartbeatNs: bytes.readBigUInt64LE(128),
     bytes: place(bytes, 72),
     samples,
+    tables: readTables(bytes),
   };
 }
 
-/** Bytes of the file up to the end of the last value, from its header alone. Throws CountersError as `readCounters`. */
+/** How many bytes the file has up to the end of the last value, by its header, which alone is looked at. Throws CountersError as `readCounters`. */
 export function countersLength(bytes: Buffer): number {
   readHeader(bytes);
-  return Math.min(place(bytes, 72), bytes.length);
+  return place(bytes, 72);
 }
 
 /** Whether the writer showed life shortly before `nowNs` (wall clock). */
@@ -163,11 +168,6 @@ function text(bytes: Buffer, at: number, lengthAt: number, textAt: number, most:
   return bytes.toString('utf8', at + textAt, at + textAt + length);
 }
 
-// What is counted stays below 2^53 for centuries; beyond, the nearest double is near enough to look at.
-function number(bytes: Buffer, at: number): number {
-  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
-}
-
 /** A position in the file. */
 function place(bytes: Buffer, at: number): number {
   const position = number(bytes, at);
@@ -177,16 +177,4 @@ function place(bytes: Buffer, at: number): number {
 
 function need(bytes: Buffer, at: number, length: number): void {
   if (at + length > bytes.length) throw cut(at + length, bytes.length);
-}
-
-function cut(wanted: number, length: number): CountersError {
-  return new CountersError(
-    'COUNTERS_CUT',
-    `The counters end at byte ${length}; they should reach byte ${wanted}.`,
-    'The copy was cut short: take the live file that node.json names, or a newer copy.',
-  );
-}
-
-function malformed(message: string): CountersError {
-  return new CountersError('COUNTERS_FORMAT', message, 'Name a counters file (.lcf) of LANCE.');
 }

@@ -6,19 +6,37 @@ const STALE_NS = 5_000_000_000n;
 
 /** Asks a node's admin endpoint for `GET /v1/top`. */
 export class AdminEndpoint implements Source {
+  #topic: number | undefined;
+  /** The last event that was told, and of which process. */
+  #told: { startNs: bigint | undefined; number: number } = { startNs: undefined, number: -1 };
+
   /** `host:port`. */
   constructor(
     readonly name: string,
     private readonly patienceMs = 2_000,
   ) {}
 
+  focus(topic: number | undefined): void {
+    this.#topic = topic;
+  }
+
   async observe(): Promise<Observation> {
-    const answer = await askTop(this.name, '', this.patienceMs);
+    const query = new URLSearchParams({ since: String(this.#told.number) });
+    if (this.#topic !== undefined) query.set('topic', String(this.#topic));
+    const answer = await askTop(this.name, `?${query}`, this.patienceMs);
     if (typeof answer === 'string') return { kind: 'unreachable', atMs: Date.now(), reason: answer };
     const { counters, atMs } = answer;
+    this.#note(answer);
     const hangs =
       counters !== undefined && BigInt(Math.round(atMs)) * 1_000_000n - counters.heartbeatNs > STALE_NS;
     return { kind: 'sample', sample: answer, presence: hangs ? 'hanging' : 'serving', notes: [] };
+  }
+
+  #note({ counters, events }: RawSample): void {
+    const startNs = counters?.startNs;
+    // Another process counts its events from 0: the next answer tells them all.
+    if (startNs !== this.#told.startNs && this.#told.number >= 0) this.#told = { startNs, number: -1 };
+    else this.#told = { startNs, number: events.at(-1)?.number ?? this.#told.number };
   }
 }
 

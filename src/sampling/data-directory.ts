@@ -4,12 +4,14 @@ import { z } from 'zod';
 import { HEARTBEAT_STALE_NS, readCounters, type Snapshot } from '../counters/index.js';
 import { LanceError } from '../errors.js';
 import { askTop } from './admin-endpoint.js';
+import { EngineEvents } from './engine-events.js';
 import { SamplingError } from './errors.js';
 import { observeMachine } from './machine.js';
 import { ownsCounters } from './process.js';
-import type { RawSample, TopicFacts } from './raw.js';
+import type { RawSample } from './raw.js';
 import type { Observation, Presence, Source } from './source.js';
 import { TopicDirectories } from './topic-directories.js';
+import { topicFacts } from './topic-facts.js';
 
 const nodeFileSchema = z.object({
   format: z.number(),
@@ -28,11 +30,12 @@ const CONTROL_EVERY_MS = 900;
 /**
  * Looks at a node through its data directory: the counters file that node.json names, else the copy that was made of it, and what
  * lies in the directory. So it works while the control plane hangs and after the process is gone. The control plane is
- * asked besides, in the background, for what only it knows (consumers, readiness).
+ * asked besides, in the background, for what only it knows (readiness, what it did itself).
  */
 export class DataDirectorySource implements Source {
   readonly name: string;
   readonly #directories: TopicDirectories;
+  readonly #events = new EngineEvents();
   #control: {
     asking: boolean;
     askedMs: number;
@@ -72,10 +75,12 @@ export class DataDirectorySource implements Source {
     const control = serving ? this.#control.answer : undefined;
     if (serving && this.#control.failed !== undefined) notes.push(this.#control.failed);
     const pid = presence === 'gone' || presence === 'stopped' ? undefined : snapshot.pid;
-    const [machine, topics] = await Promise.all([
+    const [machine, directories] = await Promise.all([
       observeMachine({ pid, dataDir: this.path }),
-      this.#topics(control),
+      this.#directories.read(),
     ]);
+    const { tables } = snapshot;
+    const nameOf = (id: number): string => this.#directories.nameOf(id) ?? `with id ${id}`;
     const sample: RawSample = {
       atMs,
       identity: {
@@ -85,9 +90,10 @@ export class DataDirectorySource implements Source {
         dataDir: this.path,
       },
       counters: snapshot,
-      topics,
+      topics: topicFacts(directories, tables),
       readiness: control?.readiness,
       events: control?.events ?? [],
+      engineEvents: this.#events.read(snapshot.startNs, tables, nameOf),
       machine,
       cluster: control?.cluster,
     };
@@ -151,32 +157,6 @@ export class DataDirectorySource implements Source {
         );
       }
     }
-  }
-
-  async #topics(control: RawSample | undefined): Promise<TopicFacts[]> {
-    const directories = await this.#directories.read();
-    const told = new Map(control?.topics.map((topic) => [topic.id, topic]));
-    return directories.map((directory) => {
-      const known = told.get(directory.id);
-      return {
-        ...directory,
-        atMs: known?.atMs ?? Date.now(),
-        state: known?.state ?? 'live',
-        firstOffset: known?.firstOffset,
-        endOffset: known?.endOffset,
-        firstRecord: known?.firstRecord,
-        endRecord: known?.endRecord,
-        durableOffset: known?.durableOffset,
-        bytes: known?.bytes,
-        segments: known?.segments,
-        fetchedBytes: known?.fetchedBytes,
-        fetchedRecords: known?.fetchedRecords,
-        consumers: known?.consumers?.map((consumer) => ({
-          ...consumer,
-          lag: Math.max(0, (known?.endOffset ?? 0) - consumer.offset),
-        })),
-      };
-    });
   }
 
   /** Asks unless an answer is still awaited; the frame takes what the last one said. */

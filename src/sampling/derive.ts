@@ -35,7 +35,7 @@ export function derive(
   const seconds = same === undefined ? 0 : Math.max(0, elapsed);
   const values = new Values(sample.counters, same?.counters, seconds);
   const { counters, identity, machine } = sample;
-  const threads = threadsOf(machine, before?.machine, elapsed);
+  const threads = threadsOf(machine, before?.machine, elapsed, values);
   const reading: Omit<Reading, 'health' | 'events'> = {
     sampledAt: sample.atMs / 1000,
     seconds,
@@ -99,7 +99,8 @@ export function derive(
         sample.topics.filter((topic) => topic.state === 'frozen').length,
       ),
     },
-    topics: topicsOf(sample.topics, same?.topics, previous),
+    topics: topicsOf(sample.topics, same?.topics, seconds),
+    topicCount: sample.topics.length,
     cluster: sample.cluster ?? null,
     machine: machineOf(machine, before?.machine, elapsed),
   };
@@ -128,6 +129,7 @@ function unreachable(
     health: { level: 'failing', reasons: [`cannot be reached: ${reason}${last}; trying again`] },
     events: fresh ? [{ atMs, level: 'error', text: `cannot be reached: ${reason}` }] : [],
     topics: [],
+    topicCount: 0,
   };
 }
 
@@ -139,6 +141,7 @@ function nothing(atMs: number): RawSample {
     topics: [],
     readiness: undefined,
     events: [],
+    engineEvents: [],
     machine: undefined,
     cluster: undefined,
   };
@@ -169,6 +172,9 @@ function agentsOf(values: Values, threads: readonly ThreadReading[]): AgentReadi
     const busy = values.growth(sample);
     const all = busy + (idle === undefined ? 0 : values.growth(idle));
     const thread = threads.find((one) => one.thread === runner);
+    const asleep = values.of('runner_parked').find((one) => one.labels.runner === runner);
+    const parked = asleep === undefined ? null : values.parked(asleep);
+    const share = all === 0 ? null : busy / all;
     const gauge = (name: string): number | undefined =>
       values
         .of(name)
@@ -176,9 +182,15 @@ function agentsOf(values: Values, threads: readonly ThreadReading[]): AgentReadi
     return {
       agent,
       thread: runner,
-      cpu: gauge('runner_cpu') ?? thread?.cpu ?? null,
-      node: gauge('runner_node') ?? thread?.node ?? null,
-      busy: all === 0 ? null : busy / all,
+      cpu: gauge('thread_cpu') ?? thread?.cpu ?? null,
+      node: gauge('thread_node') ?? thread?.node ?? null,
+      busy: share,
+      // A thread that sleeps goes round seldom: most of its few rounds are busy, and yet it has little to do.
+      utilisation: share === null || parked === null ? null : share * (1 - parked),
+      queued: values
+        .of('queue_depth')
+        .filter((one) => one.labels.queue?.endsWith(`-${agent}`))
+        .reduce((sum, one) => sum + plainValue(one), 0),
       cycles: values.seconds > 0 ? all / values.seconds : 0,
     };
   });
@@ -188,6 +200,7 @@ function threadsOf(
   now: MachineFacts | undefined,
   before: MachineFacts | undefined,
   seconds: number,
+  values: Values,
 ): ThreadReading[] {
   const earlier = new Map(before?.threads.map((thread) => [thread.tid, thread.cpuSeconds]));
   return (now?.threads ?? []).map(({ name, tid, cpuSeconds, cpu, node }) => {
@@ -198,6 +211,7 @@ function threadsOf(
       cpu,
       node: node ?? null,
       load: seconds > 0 ? Math.max(0, spent / seconds) : 0,
+      parked: values.parked(values.of('runner_parked').find((one) => one.labels.runner === name)),
     };
   });
 }
@@ -234,34 +248,22 @@ function networkOf(values: Values): Reading['network'] {
   };
 }
 
-/** What of a topic only grows, and the rate that it makes. */
-const RATED = {
-  endRecord: 'records',
-  endOffset: 'bytes',
-  fetchedRecords: 'fetchedRecords',
-  fetchedBytes: 'fetchedBytes',
-} as const;
-
-type RatedKey = keyof typeof RATED;
+/** What of a topic only grows. */
+type RatedKey = 'endRecord' | 'endOffset' | 'fetchedRecords' | 'fetchedBytes';
 
 function topicsOf(
   now: readonly TopicFacts[],
   before: readonly TopicFacts[] | undefined,
-  previous: Reading | undefined,
+  seconds: number,
 ): TopicReading[] {
   const earlier = new Map(before?.map((topic) => [topic.id, topic]));
-  const shown = new Map(previous?.topics.map((topic) => [topic.id, topic]));
   return now.map((topic) => {
     const old = earlier.get(topic.id);
-    const seconds = old === undefined ? 0 : (topic.atMs - old.atMs) / 1000;
     const rate = (key: RatedKey): number | null => {
       const [a, b] = [old?.[key], topic[key]];
       if (b === undefined) return null;
-      // Not asked anew since: what was shown stays.
-      if (a !== undefined && seconds <= 0) return shown.get(topic.id)?.[RATED[key]] ?? 0;
-      return a === undefined ? 0 : Math.max(0, (b - a) / seconds);
+      return a === undefined || seconds <= 0 ? 0 : Math.max(0, (b - a) / seconds);
     };
-    const lags = topic.consumers?.map((consumer) => consumer.lag);
     return {
       id: topic.id,
       name: topic.name,
@@ -279,8 +281,10 @@ function topicsOf(
       firstRecord: topic.firstRecord ?? null,
       endRecord: topic.endRecord ?? null,
       retention: topic.retention ?? null,
+      lastWriteAt: topic.lastWriteMs === undefined ? null : topic.lastWriteMs / 1000,
+      consumerCount: topic.consumerCount ?? null,
       consumers: topic.consumers ? [...topic.consumers] : null,
-      lag: lags && lags.length > 0 ? Math.max(...lags) : null,
+      lag: topic.lag ?? null,
     };
   });
 }

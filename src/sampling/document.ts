@@ -1,12 +1,28 @@
 import { z } from 'zod';
 import { Histogram, type Sample } from '../counters/index.js';
 import type { RawSample } from './raw.js';
+import { decodeTopic, encodeTopic } from './topic-document.js';
 
-/** `GET /v1/top` as JSON: a RawSample whose histograms list the buckets that are not empty, and whose 64-bit times are strings. */
-export function encodeSample(sample: RawSample): unknown {
-  const { counters } = sample;
+/** What of a sample goes into a document. */
+export interface Wanted {
+  /** Consumers one by one of this topic alone; of all topics where they are few. */
+  readonly topic?: number | undefined;
+  /** Events of the control plane above this number. */
+  readonly since?: number | undefined;
+}
+
+/** At most so many consumers are told one by one; of the others each topic has the number and the largest lag. */
+const CONSUMERS_TOLD = 256;
+
+/** `GET /v1/top` as JSON: a RawSample whose histograms list the buckets that are not empty, whose 64-bit times are strings, and whose topics are rows. */
+export function encodeSample(sample: RawSample, { topic, since = -1 }: Wanted = {}): unknown {
+  const { counters, topics } = sample;
+  const all = topics.reduce((sum, { consumerCount = 0 }) => sum + consumerCount, 0);
   return {
     ...sample,
+    events: sample.events.filter((event) => event.number > since),
+    engineEvents: [],
+    topics: topics.map((one) => encodeTopic(one, all <= CONSUMERS_TOLD || one.id === topic)),
     counters: counters && {
       pid: counters.pid,
       startNs: counters.startNs.toString(),
@@ -45,26 +61,6 @@ const histogramSchema = z.object({
   sum: count,
   min: count,
   max: count,
-});
-const optionalCount = count.optional();
-const consumerSchema = z.object({ id: z.string(), offset: count, lag: count, committedAt: z.number() });
-const topicSchema = z.object({
-  id: z.int(),
-  name: z.string(),
-  atMs: z.number(),
-  durability: z.string().optional(),
-  state: z.enum(['live', 'frozen', 'removing']),
-  firstOffset: optionalCount,
-  endOffset: optionalCount,
-  firstRecord: optionalCount,
-  endRecord: optionalCount,
-  durableOffset: optionalCount,
-  bytes: optionalCount,
-  segments: optionalCount,
-  fetchedBytes: optionalCount,
-  fetchedRecords: optionalCount,
-  retention: z.object({ maxAgeSecs: z.number(), maxBytes: z.number() }).optional(),
-  consumers: z.array(consumerSchema).optional(),
 });
 const machineSchema = z.object({
   cores: z.array(
@@ -118,7 +114,7 @@ const sampleSchema = z.object({
       samples: z.array(z.union([numberSchema, histogramSchema])),
     })
     .optional(),
-  topics: z.array(topicSchema),
+  topics: z.array(z.array(z.unknown())),
   readiness: z
     .object({ ready: z.boolean(), reasons: z.array(z.string()), warnings: z.array(z.string()) })
     .optional(),
@@ -141,9 +137,13 @@ export function decodeSample(document: unknown): RawSample | string {
     const issue = checked.error.issues[0];
     return `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'not as expected'}`;
   }
-  const { counters, ...rest } = checked.data;
+  const { counters, topics: rows, ...rest } = checked.data;
+  const topics = rows.map(decodeTopic);
+  const wrong = topics.indexOf(undefined);
+  if (wrong >= 0) return `topics.${wrong}: not as expected`;
   const filledIn: RawSample = {
     ...withEveryKey(rest),
+    topics: topics.filter((topic) => topic !== undefined),
     counters: counters && {
       pid: counters.pid,
       startNs: BigInt(counters.startNs),
@@ -154,14 +154,15 @@ export function decodeSample(document: unknown): RawSample | string {
   return filledIn;
 }
 
-type Checked = Omit<z.infer<typeof sampleSchema>, 'counters'>;
+type Checked = Omit<z.infer<typeof sampleSchema>, 'counters' | 'topics'>;
 
 /** JSON leaves out what is undefined; a RawSample says it. */
-function withEveryKey(rest: Checked): Omit<RawSample, 'counters'> {
-  const { identity, topics, machine, cluster, readiness } = rest;
+function withEveryKey(rest: Checked): Omit<RawSample, 'counters' | 'topics'> {
+  const { identity, machine, cluster, readiness } = rest;
   return {
     atMs: rest.atMs,
     events: rest.events,
+    engineEvents: [],
     readiness,
     identity: {
       nodeId: identity.nodeId,
@@ -169,24 +170,6 @@ function withEveryKey(rest: Checked): Omit<RawSample, 'counters'> {
       version: identity.version,
       dataDir: identity.dataDir,
     },
-    topics: topics.map((topic) => ({
-      id: topic.id,
-      name: topic.name,
-      atMs: topic.atMs,
-      state: topic.state,
-      durability: topic.durability,
-      firstOffset: topic.firstOffset,
-      endOffset: topic.endOffset,
-      firstRecord: topic.firstRecord,
-      endRecord: topic.endRecord,
-      durableOffset: topic.durableOffset,
-      bytes: topic.bytes,
-      segments: topic.segments,
-      fetchedBytes: topic.fetchedBytes,
-      fetchedRecords: topic.fetchedRecords,
-      retention: topic.retention,
-      consumers: topic.consumers,
-    })),
     machine: machine && {
       ...machine,
       threads: machine.threads.map((thread) => ({ ...thread, node: thread.node })),

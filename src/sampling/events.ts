@@ -1,4 +1,4 @@
-import type { RawSample, TopEvent } from './raw.js';
+import type { NumberedEvent, RawSample, TopEvent, TopicFacts } from './raw.js';
 import type { Reading } from './reading.js';
 import type { Values } from './values.js';
 
@@ -8,7 +8,12 @@ type Judged = Omit<Reading, 'health' | 'events'>;
 const WATCHED: readonly { name: string; level: TopEvent['level']; reported?: true; words: string }[] = [
   { name: 'segment_rotations', level: 'info', reported: true, words: 'segment rotated' },
   { name: 'segments_sealed', level: 'info', reported: true, words: 'segment sealed' },
-  { name: 'backpressure_pauses', level: 'warning', words: 'backpressure: a socket was left unread' },
+  {
+    name: 'backpressure_pauses',
+    level: 'warning',
+    reported: true,
+    words: 'backpressure: a socket was left unread',
+  },
   {
     name: 'connections_refused',
     level: 'warning',
@@ -19,6 +24,7 @@ const WATCHED: readonly { name: string; level: TopEvent['level']; reported?: tru
   {
     name: 'recv_buffers_exhausted',
     level: 'warning',
+    reported: true,
     words: 'limit hit: the shared receive buffers ran out',
   },
   { name: 'ring_overflows', level: 'warning', words: 'the completion queue ran over' },
@@ -35,10 +41,12 @@ export function eventsBetween(
   previous: Reading | undefined,
 ): TopEvent[] {
   const { atMs } = sample;
-  const last = before?.events.at(-1)?.number ?? -1;
   // At the first look what the node still remembers is shown, too.
-  const told = sample.events.filter((event) => event.number > last);
-  const speaks = sample.events.length > 0;
+  const told = [
+    ...since(sample.events, before?.events),
+    ...since(sample.engineEvents, before?.engineEvents),
+  ].sort((a, b) => a.atMs - b.atMs);
+  const speaks = sample.events.length + sample.engineEvents.length > 0;
   const counted = WATCHED.filter(({ reported }) => !(reported && speaks)).flatMap(
     ({ name, level, words }) => {
       const grown = values.grown(name);
@@ -48,12 +56,43 @@ export function eventsBetween(
   return [
     ...told.map(({ atMs: at, level, text }) => ({ atMs: at, level, text })),
     ...counted,
-    ...exhausted(values, atMs),
+    ...exhausted(values, atMs, speaks),
+    ...comings(sample, before),
     ...presence(reading, previous, atMs),
   ];
 }
 
-function exhausted(values: Values, atMs: number): TopEvent[] {
+/** At most so many topics that came or went are named one by one. */
+const NAMED = 5;
+
+/** Topics that came and went since the look before. */
+function comings({ topics, atMs }: RawSample, before: RawSample | undefined): TopEvent[] {
+  if (before === undefined) return [];
+  const gone = missing(before.topics, topics);
+  const fresh = missing(topics, before.topics);
+  const tell = (names: readonly string[], what: string): TopEvent[] =>
+    names.length > NAMED
+      ? [{ atMs, level: 'info', text: `${names.length} topics were ${what}` }]
+      : names.map((name) => ({ atMs, level: 'info', text: `topic ${name} was ${what}` }));
+  return [...tell(fresh, 'created'), ...tell(gone, 'deleted')];
+}
+
+/** Names of the topics of `of` that `from` lacks. */
+function missing(of: readonly TopicFacts[], from: readonly TopicFacts[]): string[] {
+  const ids = new Set(from.map(({ id }) => id));
+  return of.filter(({ id }) => !ids.has(id)).map(({ name }) => name);
+}
+
+/** Those that are newer than the ones of the look before. */
+function since(
+  now: readonly NumberedEvent[],
+  before: readonly NumberedEvent[] | undefined,
+): readonly NumberedEvent[] {
+  const last = before?.at(-1)?.number ?? -1;
+  return now.filter((event) => event.number > last);
+}
+
+function exhausted(values: Values, atMs: number, speaks: boolean): TopEvent[] {
   const of = (name: string, label: string, words: (what: string) => string): TopEvent[] =>
     values.of(name).flatMap((one) => {
       const grown = values.growth(one);
@@ -63,7 +102,7 @@ function exhausted(values: Values, atMs: number): TopEvent[] {
         : [];
     });
   return [
-    ...of('slabs_exhausted', 'pool', (pool) => `limit hit: no slab left in pool ${pool}`),
+    ...(speaks ? [] : of('slabs_exhausted', 'pool', (pool) => `limit hit: no slab left in pool ${pool}`)),
     ...of('queue_full', 'queue', (queue) => `limit hit: queue ${queue} was full`),
   ];
 }

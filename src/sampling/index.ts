@@ -1,7 +1,7 @@
 export { AdminEndpoint } from './admin-endpoint.js';
 export { DataDirectorySource, isDataDirectory } from './data-directory.js';
 export { derive } from './derive.js';
-export { decodeSample, encodeSample } from './document.js';
+export { decodeSample, encodeSample, type Wanted } from './document.js';
 export { SamplingError } from './errors.js';
 export { span } from './health.js';
 export { observeMachine } from './machine.js';
@@ -9,4 +9,5 @@ export type * from './raw.js';
 export type * from './reading.js';
 export { Recorder, readRecording } from './recording.js';
 export type { Observation, Presence, Source } from './source.js';
+export { type TopicIdentity, topicFacts } from './topic-facts.js';
 export { Watcher } from './watcher.js';

@@ -10,8 +10,10 @@ export interface RawSample {
   topics: readonly TopicFacts[];
   /** What the admin endpoint says of readiness; undefined where it was not asked or did not answer. */
   readiness: Readiness | undefined;
-  /** Newest last; numbered, so that one is taken once only. */
+  /** What the control plane tells, newest last; numbered, so that one is taken once only. */
   events: readonly NumberedEvent[];
+  /** What the engine left in the counters file; with numbers of their own. Empty where `events` has them, too. */
+  engineEvents: readonly NumberedEvent[];
   machine: MachineFacts | undefined;
   /** Undefined outside of a cluster. */
   cluster: ClusterFacts | undefined;
@@ -25,7 +27,7 @@ export interface NodeIdentity {
   dataDir: string | undefined;
 }
 
-/** The counters file at one moment (docs/formats.md, "Counters"). */
+/** The values of the counters file at one moment (docs/formats.md, "Counters"). */
 export interface RawCounters {
   pid: number;
   startNs: bigint;
@@ -37,8 +39,6 @@ export interface RawCounters {
 export interface TopicFacts {
   id: number;
   name: string;
-  /** When its numbers were taken, ms: the control plane's may be older than the sample. */
-  atMs: number;
   durability: string | undefined;
   state: 'live' | 'frozen' | 'removing';
   firstOffset: number | undefined;
@@ -53,8 +53,13 @@ export interface TopicFacts {
   /** Handed to consumers since the node's start. */
   fetchedBytes: number | undefined;
   fetchedRecords: number | undefined;
+  /** When its last record was received, ms; undefined while it has none. */
+  lastWriteMs: number | undefined;
   retention: { maxAgeSecs: number; maxBytes: number } | undefined;
-  /** Undefined where nobody could be asked. */
+  /** Consumers that have committed an offset, and bytes that the last of them is behind. */
+  consumerCount: number | undefined;
+  lag: number | undefined;
+  /** Undefined where they are not told one by one. */
   consumers: readonly ConsumerFacts[] | undefined;
 }
 

@@ -48,6 +48,8 @@ export interface Reading {
   /** Totals since the node's start that should stay 0. */
   trouble: { deviceErrors: number; damagedReads: number; topicsFrozen: number };
   topics: TopicReading[];
+  /** Of all topics: a recording keeps those that matter most. */
+  topicCount: number;
   cluster: ClusterFacts | null;
   machine: { cores: CoreLoad[]; irqs: IrqReading[]; disk: DiskReading | null } | null;
   /** What happened in the interval. */
@@ -98,6 +100,10 @@ export interface AgentReading {
   node: number | null;
   /** Share of its duty cycles in which it had something to do; null while there were none. */
   busy: number | null;
+  /** That share of the time in which its thread was not asleep: how much of a core's time it found work in. */
+  utilisation: number | null;
+  /** Messages that wait for it. */
+  queued: number;
   /** Duty cycles a second. */
   cycles: number;
 }
@@ -109,6 +115,8 @@ export interface ThreadReading {
   node: number | null;
   /** Share of one core. */
   load: number;
+  /** Share of the time in which it slept for want of work; null where that is not counted. */
+  parked: number | null;
 }
 
 export interface SlabReading {
@@ -148,7 +156,10 @@ export interface TopicReading {
   firstRecord: number | null;
   endRecord: number | null;
   retention: { maxAgeSecs: number; maxBytes: number } | null;
-  /** Null where nobody could be asked. */
+  /** Seconds since 1970 of its last record; null while it has none. */
+  lastWriteAt: number | null;
+  consumerCount: number | null;
+  /** Null where they are not told one by one. */
   consumers: ConsumerFacts[] | null;
   /** Bytes that the last of its consumers is behind. */
   lag: number | null;

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { SamplingError } from './errors.js';
-import type { Reading } from './reading.js';
+import type { Reading, TopicReading } from './reading.js';
 
 /** First line of a recording. */
 const HEADER = { recording: 'lance-top', version: 1 } as const;
@@ -25,6 +25,7 @@ const readingSchema = z.looseObject({
   network: z.looseObject({ connections: z.number(), errors: z.array(z.looseObject({ code: z.string() })) }),
   trouble: z.looseObject({ deviceErrors: z.number() }),
   topics: z.array(z.looseObject({ id: z.number(), name: z.string() })),
+  topicCount: z.number(),
   events: z.array(z.looseObject({ atMs: z.number(), text: z.string() })),
 });
 
@@ -49,14 +50,27 @@ export class Recorder {
     }
   }
 
-  /** Appends one reading. A full disk ends the recording with an error, not the dashboard without a word. */
+  /** Appends one reading, with the topics that matter most. A full disk ends the recording with an error, not the dashboard without a word. */
   write(reading: Reading): void {
-    writeSync(this.fd, `${JSON.stringify(reading)}\n`);
+    const topics = foremost(reading.topics);
+    writeSync(this.fd, `${JSON.stringify({ ...reading, topics })}\n`);
   }
 
   close(): void {
     closeSync(this.fd);
   }
+}
+
+/** Topics that a recording keeps of each reading: with thousands an hour would fill a disk. */
+const TOPICS_KEPT = 200;
+
+/** Those that take or give most, that are in trouble, or furthest behind; in the order in which they were. */
+function foremost(topics: readonly TopicReading[]): readonly TopicReading[] {
+  if (topics.length <= TOPICS_KEPT) return topics;
+  const weight = ({ state, bytes, fetchedBytes, lag }: TopicReading): number =>
+    state === 'live' ? (bytes ?? 0) + (fetchedBytes ?? 0) + (lag ?? 0) / 1e6 : Number.MAX_VALUE;
+  const kept = new Set([...topics].sort((a, b) => weight(b) - weight(a)).slice(0, TOPICS_KEPT));
+  return topics.filter((topic) => kept.has(topic));
 }
 
 /** The readings of a recording, in their order; a last line that was cut is left out. Throws SamplingError. */

@@ -14,4 +14,6 @@ export interface Source {
   readonly name: string;
   /** One look. Never rejects: what goes wrong is the observation. */
   observe(): Promise<Observation>;
+  /** The topic that is looked at closely from now on, by id: its consumers are told one by one. */
+  focus?(topic: number | undefined): void;
 }

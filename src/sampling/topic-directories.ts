@@ -1,10 +1,17 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { TopicFacts } from './raw.js';
+import type { TopicIdentity } from './topic-facts.js';
 
 /** What a topic's metadata.json tells (docs/formats.md, "metadata.json"). */
-export type TopicDirectory = Pick<TopicFacts, 'id' | 'name' | 'durability' | 'retention'>;
+export type TopicDirectory = TopicIdentity;
+
+interface Known {
+  mtimeMs: number;
+  topic: TopicDirectory;
+}
+
+const AT_ONCE = 64;
 
 const metadataSchema = z.object({
   id: z.int(),
@@ -15,14 +22,17 @@ const metadataSchema = z.object({
 
 /** The topics that lie in `segments/`; each metadata.json is read again only when it was replaced. */
 export class TopicDirectories {
-  #known = new Map<string, { mtimeMs: number; topic: TopicDirectory }>();
+  #known = new Map<string, Known>();
+  /** In order of their id. */
+  #topics: TopicDirectory[] = [];
+  #names = new Map<number, string>();
   #listedMtimeMs = -1;
   #checkedMs = 0;
 
   constructor(private readonly segments: string) {}
 
   /** All topics in order of their id; none where the directory cannot be read. */
-  async read(): Promise<TopicDirectory[]> {
+  async read(): Promise<readonly TopicDirectory[]> {
     const { mtimeMs } = await stat(this.segments).catch(() => ({ mtimeMs: -2 }));
     const now = Date.now();
     // Names come and go with the directory's time; settings inside change seldom.
@@ -31,16 +41,29 @@ export class TopicDirectories {
       this.#checkedMs = now;
       await this.#list();
     }
-    return [...this.#known.values()].map(({ topic }) => topic).sort((a, b) => a.id - b.id);
+    return this.#topics;
+  }
+
+  /** The name of a topic that lay there at the last look. */
+  nameOf(id: number): string | undefined {
+    return this.#names.get(id);
   }
 
   async #list(): Promise<void> {
     const names = (await readdir(this.segments).catch(() => [])).filter((name) => !name.includes('~'));
-    const found = await Promise.all(names.map(async (name) => [name, await this.#one(name)] as const));
-    this.#known = new Map(found.flatMap(([name, topic]) => (topic === undefined ? [] : [[name, topic]])));
+    const known = new Map<string, Known>();
+    // A few at a time: thousands of files at once would hold thousands of descriptors.
+    for (let i = 0; i < names.length; i += AT_ONCE) {
+      const some = names.slice(i, i + AT_ONCE);
+      const found = await Promise.all(some.map((name) => this.#one(name)));
+      for (const [j, topic] of found.entries()) if (topic !== undefined) known.set(some[j] ?? '', topic);
+    }
+    this.#known = known;
+    this.#topics = [...known.values()].map(({ topic }) => topic).sort((a, b) => a.id - b.id);
+    this.#names = new Map(this.#topics.map(({ id, name }) => [id, name]));
   }
 
-  async #one(name: string): Promise<{ mtimeMs: number; topic: TopicDirectory } | undefined> {
+  async #one(name: string): Promise<Known | undefined> {
     const path = join(this.segments, name, 'metadata.json');
     try {
       const { mtimeMs } = await stat(path);

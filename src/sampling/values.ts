@@ -50,6 +50,12 @@ export class Values {
     return this.seconds > 0 ? this.grown(name) / this.seconds : 0;
   }
 
+  /** Of a counter of nanoseconds: the share of the interval that it grew by; null at the first look and where there is none. */
+  parked(sample: Sample | undefined): number | null {
+    if (sample === undefined || this.seconds <= 0) return null;
+    return Math.min(1, this.growth(sample) / (this.seconds * 1e9));
+  }
+
   /** What was counted in the interval, all labels together; since the start of the node at the first look. Null: nothing. */
   distribution(name: string): Distribution | null {
     let all: Histogram | undefined;

@@ -15,6 +15,11 @@ export class Watcher {
     return this.source.name;
   }
 
+  /** The topic that is looked at closely from now on. */
+  focus(topic: number | undefined): void {
+    this.source.focus?.(topic);
+  }
+
   /** Looks once. Never rejects. */
   async look(): Promise<Reading> {
     const observation = await this.source.observe();

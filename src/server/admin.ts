@@ -7,6 +7,7 @@ import { words } from './errors.js';
 import type { Health } from './health.js';
 import { type Json, stringify } from './json.js';
 import { prometheusText } from './metrics.js';
+import type { TopRequest } from './top-document.js';
 import { topicMetrics } from './topic-metrics.js';
 
 /** What the admin endpoint shows. */
@@ -20,8 +21,8 @@ export interface AdminParts {
   health: Pick<Health, 'engine' | 'now'>;
   /** Bytes free where the data lies, as far as known. */
   freeDisk: () => number | undefined;
-  /** What `lance top` shows of this node; `control` leaves out what its counters file says. */
-  top: (control: boolean) => Promise<unknown>;
+  /** What `lance top` shows of this node; as the query asks. */
+  top: (request: TopRequest) => Promise<unknown>;
 }
 
 /** The admin HTTP server, not yet listening (docs/operations.md, "The admin endpoint"). */
@@ -50,8 +51,8 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
     send(reply, 200, countersDocument(await parts.counters())),
   );
 
-  app.get<{ Querystring: { part?: string } }>('/v1/top', async (request, reply) =>
-    reply.send(await parts.top(request.query.part === 'control')),
+  app.get<{ Querystring: TopRequest }>('/v1/top', async (request, reply) =>
+    reply.send(await parts.top(request.query)),
   );
 
   app.get('/metrics', async (_request, reply) => {

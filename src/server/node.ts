@@ -189,12 +189,12 @@ export class LanceNode {
       ...parts,
       clusterId: this.directory.node.clusterId,
       dataDir: this.directory.path,
-      events: () => this.recent.all,
+      events: this.recent,
     });
     const app = createAdmin({
       ...parts,
       freeDisk: () => this.disk.freeBytes,
-      top: (control) => top.make(control),
+      top: (request) => top.make(request),
     });
     const { host, port } = config.admin.bind;
     try {

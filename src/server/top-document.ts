@@ -1,61 +1,71 @@
-import type { Description } from '../engine/index.js';
 import {
   encodeSample,
   type MachineFacts,
   type NumberedEvent,
   observeMachine,
   type RawSample,
-  type TopicFacts,
+  topicFacts,
 } from '../sampling/index.js';
 import type { AdminParts } from './admin.js';
 
 /** How long one look at the machine serves everybody who asks, ms: its loads are those since the look before. */
 const MACHINE_MS = 150;
-/** How long committed offsets are taken as they were, ms: each topic's are a question to the engine. */
-const CONSUMERS_MS = 2_000;
-/** Topics whose place the engine is asked for at each look; of others only name and settings are shown. */
-const MOST_DESCRIBED = 256;
+/** How long one look at the counters does: who asks more often gets the same numbers. */
+const COUNTERS_MS = 100;
 
 /** What `GET /v1/top` needs besides. */
 export interface TopParts
-  extends Pick<AdminParts, 'version' | 'nodeId' | 'engine' | 'catalogue' | 'counters' | 'health'> {
+  extends Pick<AdminParts, 'version' | 'nodeId' | 'catalogue' | 'counters' | 'health'> {
   clusterId: string;
   dataDir: string;
-  events: () => readonly NumberedEvent[];
+  events: { all: readonly NumberedEvent[]; own: readonly NumberedEvent[] };
 }
 
-/** Makes the documents of `GET /v1/top`: all that `lance top` shows of this node, cumulative. */
+/** What is asked of `GET /v1/top`. */
+export interface TopRequest {
+  /** `control`: what only the control plane knows, without counters, topics and machine. */
+  part?: string;
+  /** Id of the topic whose consumers are told one by one. */
+  topic?: string;
+  /** Number of the last event that the asker has. */
+  since?: string;
+}
+
+/**
+ * Makes the documents of `GET /v1/top`: all that `lance top` shows of this node, cumulative. The engine is asked nothing: where
+ * topics and consumers stand is in the counters file.
+ */
 export class TopDocument {
   #machine: { atMs: number; facts: Promise<MachineFacts> } | undefined;
-  #consumers: { atMs: number; byTopic: Promise<Map<number, TopicFacts['consumers']>> } | undefined;
+  #counters: { atMs: number; snapshot: ReturnType<TopParts['counters']> } | undefined;
 
   constructor(private readonly parts: TopParts) {}
 
-  /** Everything; without counters and machine where `control` asks for what only the control plane knows. */
-  async make(control: boolean): Promise<unknown> {
+  /** The document that is asked for. */
+  async make({ part, topic, since }: TopRequest): Promise<unknown> {
     const { version, nodeId, clusterId, dataDir, catalogue, health, events } = this.parts;
+    const control = part === 'control';
     const said = health.now();
-    const [counters, machine, consumers, described] = await Promise.all([
-      control ? undefined : this.parts.counters(),
+    const [counters, machine] = await Promise.all([
+      control ? undefined : this.#lookAtCounters(),
       control ? undefined : this.#lookAtMachine(),
-      this.#askConsumers(),
-      this.#describe(),
     ]);
     const sample: RawSample = {
       atMs: Date.now(),
       identity: { nodeId, clusterId, version, dataDir },
       counters,
-      topics: topicsOf(catalogue, described, consumers),
+      topics: control ? [] : topicFacts(catalogue.list().map(identityOf), counters?.tables),
       readiness: {
         ready: said.reasons.length === 0,
         reasons: said.reasons.map(({ message }) => message),
         warnings: said.warnings.map(({ message }) => message),
       },
-      events: events(),
+      events: control ? events.own : events.all,
+      engineEvents: [],
       machine,
       cluster: undefined,
     };
-    return encodeSample(sample);
+    return encodeSample(sample, { topic: wholeNumber(topic), since: wholeNumber(since) });
   }
 
   #lookAtMachine(): Promise<MachineFacts> {
@@ -67,79 +77,31 @@ export class TopDocument {
     return this.#machine.facts;
   }
 
-  /** Where topics stand; the engine answers from memory. */
-  async #describe(): Promise<Map<number, Description>> {
-    const { engine, catalogue } = this.parts;
-    const topics = catalogue.list().slice(0, MOST_DESCRIBED);
-    const found = await Promise.all(
-      // A topic may go while it is asked about.
-      topics.map(async ({ id }) => [id, await engine.describe(id).catch(() => undefined)] as const),
-    );
-    return new Map(found.flatMap(([id, of]) => (of === undefined ? [] : [[id, of]])));
-  }
-
-  #askConsumers(): Promise<Map<number, TopicFacts['consumers']>> {
+  #lookAtCounters(): ReturnType<TopParts['counters']> {
     const now = Date.now();
-    if (this.#consumers === undefined || now - this.#consumers.atMs > CONSUMERS_MS) {
-      this.#consumers = { atMs: now, byTopic: this.#readConsumers() };
+    if (this.#counters === undefined || now - this.#counters.atMs > COUNTERS_MS) {
+      this.#counters = { atMs: now, snapshot: this.parts.counters() };
     }
-    return this.#consumers.byTopic;
-  }
-
-  async #readConsumers(): Promise<Map<number, TopicFacts['consumers']>> {
-    const { engine, catalogue } = this.parts;
-    const topics = catalogue.list();
-    const found = await Promise.all(
-      topics.map(async ({ id }) => {
-        // A topic may go while it is asked about.
-        const commits = await engine.listCommits(id).catch(() => undefined);
-        const consumers = commits?.map(({ consumer, offset, at }) => ({
-          id: consumer.toString(),
-          offset: Number(offset),
-          lag: 0,
-          committedAt: Number(at),
-        }));
-        return [id, consumers] as const;
-      }),
-    );
-    return new Map(found);
+    return this.#counters.snapshot;
   }
 }
 
-function topicsOf(
-  catalogue: Pick<AdminParts['catalogue'], 'list'>,
-  described: ReadonlyMap<number, Description>,
-  consumers: ReadonlyMap<number, TopicFacts['consumers']>,
-): TopicFacts[] {
-  const atMs = Date.now();
-  return catalogue.list().map(({ id, name, durability, retention }) => {
-    const of = described.get(id);
-    const plain = (value: bigint | undefined): number | undefined =>
-      value === undefined ? undefined : Number(value);
-    const endOffset = plain(of?.endOffset);
-    return {
-      id,
-      name,
-      atMs,
-      durability,
-      state: of?.frozen ? 'frozen' : 'live',
-      firstOffset: plain(of?.firstOffset),
-      endOffset,
-      firstRecord: plain(of?.firstRecord),
-      endRecord: plain(of?.endRecord),
-      durableOffset: undefined,
-      bytes: plain(of?.bytes),
-      segments: of?.segments,
-      fetchedBytes: undefined,
-      fetchedRecords: undefined,
-      retention: retention && {
-        maxAgeSecs: Number(retention.maxAgeSecs),
-        maxBytes: Number(retention.maxBytes),
-      },
-      consumers: consumers.get(id)?.map((consumer) => ({
-        ...consumer,
-        lag: Math.max(0, (endOffset ?? 0) - consumer.offset),
-      })),
-    };
-  });
+const wholeNumber = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+
+function identityOf({
+  id,
+  name,
+  durability,
+  retention,
+}: ReturnType<TopParts['catalogue']['list']>[number]): Parameters<typeof topicFacts>[0][number] {
+  return {
+    id,
+    name,
+    durability,
+    retention: retention && {
+      maxAgeSecs: Number(retention.maxAgeSecs),
+      maxBytes: Number(retention.maxBytes),
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { engineLog, RateLimit, sentenceOf } from '../../src/server/log.js';
+import { sentenceOf } from '../../src/engine/sentences.js';
+import { engineLog, RateLimit } from '../../src/server/log.js';
 
 const name = (id: number) => (id === 7 ? 'events' : `#${id}`);
 

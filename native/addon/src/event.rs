@@ -128,6 +128,10 @@ pub enum LogEntry {
         limit: String,
         times: BigInt,
     },
+    Backpressure {
+        pauses: BigInt,
+        paused: BigInt,
+    },
     Background {
         what: String,
         path: String,
@@ -284,6 +288,10 @@ impl From<engine::LogEvent> for LogEntry {
             E::LimitHit { limit, times } => Self::LimitHit {
                 limit: limit.to_owned(),
                 times: times.into(),
+            },
+            E::Backpressure { pauses, paused } => Self::Backpressure {
+                pauses: pauses.into(),
+                paused: paused.into(),
             },
             E::Background { what, path, errno } => Self::Background {
                 what: what.to_owned(),

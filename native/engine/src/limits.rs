@@ -136,6 +136,11 @@ impl Limits {
     pub fn journal_classes(&self) -> Vec<SlabClass> {
         regular(&[BLOCK as u32, 1 << 20], &[32, self.journal_buffers])
     }
+    /// Places of the hash table of committed offsets: at most half full.
+    #[must_use]
+    pub fn commit_places(&self) -> u32 {
+        (self.commits.max(8) * 2).next_power_of_two()
+    }
     /// Segments that are not sealed, at once: each topic's first one always fits, rotation pauses before that ends.
     #[must_use]
     pub fn open_segments(&self) -> u32 {

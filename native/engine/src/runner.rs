@@ -53,6 +53,7 @@ pub struct RunnerCounters {
     enters: Counter,
     overflows: Counter,
     parks: Counter,
+    parked_ns: Counter,
     wakes: Counter,
     whereabouts: Whereabouts,
 }
@@ -80,6 +81,7 @@ impl RunnerCounters {
             enters: of_ring(keys::RING_ENTERS),
             overflows: of_ring(keys::RING_OVERFLOWS),
             parks: of_ring(keys::RING_PARKS),
+            parked_ns: of_ring(keys::RUNNER_PARKED),
             wakes: of_ring(keys::RING_WAKES),
             whereabouts: Whereabouts::new(file, &label),
         }
@@ -381,6 +383,8 @@ impl Cycle<'_> {
             if wait > 0 {
                 self.config.counters.show(self.ring.stats());
                 self.ring.park(wait.min(LONGEST_PARK_NS));
+                let slept = self.config.clock.now().mono_ns.saturating_sub(now.mono_ns);
+                self.config.counters.parked_ns.add(slept);
             }
         }
         self.config.wake.lower();

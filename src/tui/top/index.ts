@@ -1,6 +1,6 @@
 export { drawFrame, type Frame, topicRows } from './frame.js';
 export { History } from './history.js';
-export { shownTopics } from './panels/topics.js';
+export { selectedTopic, shownTopics } from './panels/topics.js';
 export { sampleText } from './plain.js';
 export { TopScreen } from './screen.js';
 export { firstState, type Key, press, type Replay, type TopState } from './state.js';

@@ -14,7 +14,7 @@ use super::layout::histogram;
 use super::region::Region;
 
 /// A run of 8-byte cells in a region that lives as long as this.
-struct Cells {
+pub(super) struct Cells {
     first: NonNull<AtomicU64>,
     len: usize,
     _region: Arc<Region>,
@@ -25,7 +25,8 @@ struct Cells {
 unsafe impl Send for Cells {}
 
 impl Cells {
-    fn new(region: Arc<Region>, at: usize, len: usize) -> Self {
+    /// `len` cells (at least one) from byte `at` on.
+    pub(super) fn new(region: Arc<Region>, at: usize, len: usize) -> Self {
         let last = region.cell(at + (len - 1) * 8);
         let first = NonNull::from(region.cell(at));
         assert_eq!(
@@ -45,13 +46,13 @@ impl Cells {
         Self::new(Arc::new(region), 0, len)
     }
     #[inline]
-    fn at(&self, i: usize) -> &AtomicU64 {
+    pub(super) fn at(&self, i: usize) -> &AtomicU64 {
         assert!(i < self.len);
         // SAFETY: `first` starts `len` cells inside the region, which `_region` keeps alive; i < len.
         unsafe { self.first.add(i).as_ref() }
     }
     #[inline]
-    fn add(&self, i: usize, by: u64) {
+    pub(super) fn add(&self, i: usize, by: u64) {
         let cell = self.at(i);
         // One writer: a load and a store lose nothing, and wrap like the hardware does.
         cell.store(
@@ -202,5 +203,22 @@ impl Heartbeat {
     #[inline]
     pub fn beat(&self, wall_ns: u64) {
         self.0.at(0).store(wall_ns, Ordering::Relaxed);
+    }
+}
+
+/// A counter or gauge of somebody else's, to look at.
+pub struct Watched {
+    region: Arc<Region>,
+    at: usize,
+}
+
+impl Watched {
+    pub(super) fn new(region: Arc<Region>, at: usize) -> Self {
+        Self { region, at }
+    }
+    /// The value now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.region.cell(self.at).load(Ordering::Relaxed)
     }
 }

@@ -112,6 +112,7 @@ keys! {
     309 LOCATES Counter Count "locates" "Locate requests answered"
     310 COMMITS Counter Count "commits" "Committed offsets stored"
     311 DAMAGED_READS Counter Count "damaged_reads" "Reads refused because stored bytes are damaged"
+    313 COMMITS_REFUSED Counter Count "commits_refused" "Commits refused at limits.commits or limits.commits_per_topic"
     312 FETCH_LATENCY Histogram Nanoseconds "fetch_latency" "Receipt of a fetch to its answer, waiting apart"
 
     // Stages of an ingest frame.
@@ -140,6 +141,7 @@ keys! {
     610 RUNNER_CYCLES Counter Count "runner_cycles" "Duty cycles of the thread"
     611 AGENT_BUSY_CYCLES Counter Count "agent_busy_cycles" "Duty cycles in which the agent had something to do"
     612 AGENT_IDLE_CYCLES Counter Count "agent_idle_cycles" "Duty cycles in which the agent had nothing to do"
+    613 RUNNER_PARKED Counter Nanoseconds "runner_parked" "Time the thread slept for want of work"
     620 THREAD_CPU Gauge Count "thread_cpu" "CPU on which the thread was last seen"
     621 THREAD_NODE Gauge Count "thread_node" "NUMA node of that CPU"
     622 THREAD_PINNED Gauge Count "thread_pinned" "1 when the thread is pinned to its CPU, else 0"

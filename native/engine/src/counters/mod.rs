@@ -3,12 +3,16 @@
 //! Thread: registered at start-up by whoever builds the agents, written by one agent each, read by anyone.
 
 pub mod buckets;
+mod commits;
 mod errors;
+pub mod events;
 mod handle;
 pub mod keys;
 pub mod layout;
 pub mod read;
+pub mod read_tables;
 mod region;
+mod topics;
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,14 +21,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+pub use commits::CommitRows;
 pub use errors::ErrorCounters;
-pub use handle::{Counter, Gauge, Heartbeat, Histogram};
+pub use events::{EventRing, EVENT_ROWS};
+pub use handle::{Counter, Gauge, Heartbeat, Histogram, Watched};
+pub use topics::{TopicRow, TopicRows, TopicState};
 
 use self::keys::{Key, Kind};
 use self::layout::{
-    descriptor, header, CACHE_LINE, DESCRIPTOR_BYTES, HEADER_BYTES, MAGIC, VERSION,
+    commit, descriptor, event, header, topic, CACHE_LINE, DESCRIPTOR_BYTES, HEADER_BYTES, MAGIC,
+    VERSION,
 };
 use self::region::Region;
+use crate::limits::Limits;
 
 // The file is little-endian and written through native atomics.
 const _: () = assert!(cfg!(target_endian = "little"));
@@ -36,20 +45,48 @@ pub struct Capacity {
     pub descriptors: u32,
     /// How many of them may be histograms (30 KiB each).
     pub histograms: u32,
+    /// Topics that have a row (128 bytes).
+    pub topics: u32,
+    /// Places in the table of committed offsets that have a row (32 bytes).
+    pub commits: u32,
 }
+
+/// Rows of topics and of committed offsets at most, whatever the limits say: 8 and 4 MiB.
+const MOST_TOPICS: u32 = 1 << 16;
+const MOST_COMMITS: u32 = 1 << 17;
 
 impl Default for Capacity {
     fn default() -> Self {
         Self {
             descriptors: 768,
             histograms: 48,
+            topics: 64,
+            commits: 256,
         }
     }
 }
 
 impl Capacity {
-    fn values_at(self) -> usize {
+    /// For a node with these limits.
+    #[must_use]
+    pub fn of(limits: &Limits) -> Self {
+        Self {
+            topics: limits.topics.min(MOST_TOPICS),
+            commits: limits.commit_places().min(MOST_COMMITS),
+            ..Self::default()
+        }
+    }
+    fn topics_at(self) -> usize {
         HEADER_BYTES + self.descriptors as usize * DESCRIPTOR_BYTES
+    }
+    fn commits_at(self) -> usize {
+        self.topics_at() + self.topics as usize * topic::ROW
+    }
+    fn events_at(self) -> usize {
+        (self.commits_at() + self.commits as usize * commit::ROW).next_multiple_of(CACHE_LINE)
+    }
+    fn values_at(self) -> usize {
+        (self.events_at() + EVENT_ROWS * event::ROW).next_multiple_of(CACHE_LINE)
     }
     fn file_bytes(self) -> usize {
         let histograms = self.histograms as usize * histogram_bytes();
@@ -78,8 +115,11 @@ struct Inner {
 /// What is registered: only start-up touches it.
 #[derive(Default)]
 struct Taken {
-    names: Vec<(u32, String)>,
+    /// Key, label, position of the value.
+    names: Vec<(u32, String, usize)>,
     values_end: usize,
+    /// Tables (by their field in the header) that have their writer.
+    tables: Vec<usize>,
 }
 
 impl CountersFile {
@@ -149,6 +189,31 @@ impl CountersFile {
         store32(header::DESCRIPTOR_CAPACITY, capacity.descriptors);
         store(header::VALUES_END, capacity.values_at() as u64);
         store(header::HEARTBEAT_NS, now.wall_ns);
+        let tables = [
+            (
+                header::TOPICS,
+                capacity.topics_at(),
+                capacity.topics,
+                topic::ROW,
+            ),
+            (
+                header::COMMITS,
+                capacity.commits_at(),
+                capacity.commits,
+                commit::ROW,
+            ),
+            (
+                header::EVENTS,
+                capacity.events_at(),
+                EVENT_ROWS as u32,
+                event::ROW,
+            ),
+        ];
+        for (field, at, rows, row_bytes) in tables {
+            store(field, at as u64);
+            store32(field + 8, rows);
+            store32(field + 12, row_bytes as u32);
+        }
         region
             .cell32(header::MAGIC)
             .store(u32::from_le_bytes(MAGIC), Ordering::Release);
@@ -158,8 +223,8 @@ impl CountersFile {
                 path,
                 capacity,
                 taken: Mutex::new(Taken {
-                    names: Vec::new(),
                     values_end: capacity.values_at(),
+                    ..Taken::default()
                 }),
             }),
         }
@@ -212,21 +277,62 @@ impl CountersFile {
         Heartbeat::new(self.inner.region.clone(), header::HEARTBEAT_NS)
     }
 
+    /// The topics' rows, for the one agent that writes them. Panics when they have their writer already.
+    #[must_use]
+    pub fn topic_rows(&self) -> TopicRows {
+        let Capacity { topics, .. } = self.inner.capacity;
+        let at = self.take_table(header::TOPICS);
+        TopicRows::new(self.inner.region.clone(), at, topics)
+    }
+    /// The committed offsets' rows; as `topic_rows`.
+    #[must_use]
+    pub fn commit_rows(&self) -> CommitRows {
+        let Capacity { commits, .. } = self.inner.capacity;
+        let at = self.take_table(header::COMMITS);
+        CommitRows::new(self.inner.region.clone(), at, commits)
+    }
+    /// The ring of events; as `topic_rows`.
+    #[must_use]
+    pub fn event_ring(&self) -> EventRing {
+        let at = self.take_table(header::EVENTS);
+        EventRing::new(&self.inner.region, at)
+    }
+    /// What is registered of a key by now, with the labels: to look at, by anybody.
+    #[must_use]
+    pub fn watch(&self, key: Key) -> Vec<(String, Watched)> {
+        let region = &self.inner.region;
+        self.taken()
+            .names
+            .iter()
+            .filter(|(id, ..)| *id == key.id)
+            .map(|(_, label, at)| (label.clone(), Watched::new(region.clone(), *at)))
+            .collect()
+    }
+
+    fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
+        let taken = self.inner.taken.lock();
+        taken.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn take_table(&self, field: usize) -> usize {
+        let mut taken = self.taken();
+        assert!(!taken.tables.contains(&field), "a table has one writer");
+        taken.tables.push(field);
+        self.inner.region.cell(field).load(Ordering::Relaxed) as usize
+    }
+
     fn register(&self, key: Key, label: &str, value_bytes: usize) -> usize {
         let inner = &*self.inner;
         assert!(
             label.len() <= descriptor::LABEL_MAX,
             "label too long: {label}"
         );
-        let mut taken = inner
-            .taken
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut taken = self.taken();
         assert!(
             !taken
                 .names
                 .iter()
-                .any(|(id, l)| *id == key.id && l == label),
+                .any(|(id, l, _)| *id == key.id && l == label),
             "{} is registered once with label {label:?}",
             key.name
         );
@@ -260,7 +366,7 @@ impl CountersFile {
         region.put(at + descriptor::NAME, key.name.as_bytes());
         region.put(at + descriptor::LABEL, label.as_bytes());
         region.put(at + descriptor::HELP, key.help.as_bytes());
-        taken.names.push((key.id, label.to_owned()));
+        taken.names.push((key.id, label.to_owned(), value_at));
         taken.values_end = value_at + value_bytes;
         region
             .cell(header::VALUES_END)

@@ -124,18 +124,18 @@ fn sample(bytes: &[u8], at: usize) -> Result<Sample, String> {
     })
 }
 
-fn slice(bytes: &[u8], at: usize, len: usize) -> Result<&[u8], String> {
+pub(super) fn slice(bytes: &[u8], at: usize, len: usize) -> Result<&[u8], String> {
     at.checked_add(len)
         .and_then(|end| bytes.get(at..end))
         .ok_or_else(|| format!("the file ends before byte {at} + {len}"))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Result<u32, String> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Result<u32, String> {
     let field = slice(bytes, at, 4)?;
     Ok(u32::from_le_bytes([field[0], field[1], field[2], field[3]]))
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
     Ok(u64::from(u32_at(bytes, at)?) | u64::from(u32_at(bytes, at + 4)?) << 32)
 }
 

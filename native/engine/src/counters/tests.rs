@@ -1,4 +1,6 @@
 use super::*;
+use crate::node::LogEvent;
+use crate::topics::TopicSlot;
 
 fn temp(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("lance-counters-{}-{name}", std::process::id()));
@@ -145,4 +147,102 @@ fn the_same_key_and_label_twice_is_refused() {
     let counters = CountersFile::heap();
     let _one = counters.counter(keys::ACKS, "");
     let _two = counters.counter(keys::ACKS, "");
+}
+
+#[test]
+fn a_topic_s_row_says_where_it_stands_and_what_was_fetched_until_another_takes_its_slot() {
+    let counters = CountersFile::heap();
+    let rows = counters.topic_rows();
+    let standing = TopicRow {
+        id: 7,
+        state: TopicState::Live,
+        last_timestamp_ns: 99,
+        first: (10, 1),
+        end: (500, 20),
+        durable_offset: 480,
+        bytes: 900,
+        segments: 2,
+    };
+    rows.begin(TopicSlot(3), &standing);
+    rows.fetched(TopicSlot(3), 4, 100);
+    rows.fetched(TopicSlot(3), 1, 20);
+    let frozen = TopicRow {
+        state: TopicState::Frozen,
+        ..standing
+    };
+    rows.show(TopicSlot(3), &frozen);
+    // Beyond what there is room for.
+    rows.begin(TopicSlot(64), &standing);
+    let seen = read_tables::topics(&counters.snapshot()).unwrap();
+    assert_eq!(
+        seen,
+        vec![read_tables::Topic {
+            id: 7,
+            state: 2,
+            last_timestamp_ns: 99,
+            first: (10, 1),
+            end: (500, 20),
+            durable_offset: 480,
+            bytes: 900,
+            segments: 2,
+            fetched_bytes: 120,
+            fetched_records: 5,
+            fetches: 2,
+        }]
+    );
+    rows.begin(TopicSlot(3), &TopicRow { id: 8, ..standing });
+    let seen = read_tables::topics(&counters.snapshot()).unwrap();
+    assert_eq!((seen[0].id, seen[0].fetches), (8, 0));
+    rows.clear(TopicSlot(3));
+    assert!(read_tables::topics(&counters.snapshot())
+        .unwrap()
+        .is_empty());
+}
+
+#[test]
+fn the_last_events_stand_in_the_ring_with_their_numbers_and_words() {
+    let counters = CountersFile::heap();
+    let mut ring = counters.event_ring();
+    let extra = 3;
+    for i in 0..EVENT_ROWS as u64 + extra {
+        let sealed = LogEvent::SegmentSealed {
+            topic: 5,
+            base_offset: i,
+            end: 2 * i,
+        };
+        ring.write(1_000 + i, &sealed);
+    }
+    let long = "no room ".repeat(40);
+    ring.write(
+        9,
+        &LogEvent::Background {
+            what: "removing old segments",
+            path: long.clone(),
+            errno: 28,
+        },
+    );
+    let seen = read_tables::events(&counters.snapshot()).unwrap();
+    assert_eq!(seen.len(), EVENT_ROWS);
+    let (first, last) = (&seen[0], &seen[EVENT_ROWS - 1]);
+    assert_eq!(first.number, extra + 2, "the oldest ones were written over");
+    assert_eq!((first.kind, first.topic, first.at_ns), (4, 5, 1_004));
+    assert_eq!(first.numbers, [4, 8, 0]);
+    assert_eq!((last.kind, last.numbers), (10, [0, 28, 0]));
+    let whole = format!("removing old segments\n{long}");
+    assert_eq!(last.text, whole[..layout::event::TEXT_MAX]);
+}
+
+#[test]
+fn a_file_of_an_older_writer_has_no_tables_and_one_with_a_wild_table_is_refused() {
+    let mut bytes = CountersFile::heap().snapshot();
+    let mut wild = bytes.clone();
+    wild[header::TOPICS + 8..header::TOPICS + 12].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(read_tables::topics(&wild)
+        .unwrap_err()
+        .contains("ends before"));
+    bytes[header::TOPICS..header::EVENTS_WRITTEN + 8].fill(0);
+    assert_eq!(read_tables::topics(&bytes), Ok(vec![]));
+    assert_eq!(read_tables::commits(&bytes), Ok(vec![]));
+    assert_eq!(read_tables::events(&bytes), Ok(vec![]));
+    assert!(read::read(&bytes).is_ok());
 }

@@ -57,7 +57,8 @@ impl IoAgent {
     /// Hands on what the watermarks allow: readable batches, acks, index entries.
     pub(super) fn deliver(&mut self, slot: TopicSlot, now_ns: u64) {
         let level = self.topics[slot.index()].level();
-        let before = self.topics[slot.index()].readable.offset;
+        let topic = &self.topics[slot.index()];
+        let (before, durable_before) = (topic.readable.offset, topic.durable_offset);
         while let Some(&batch) = self
             .batches
             .front(&self.topics[slot.index()].batches)
@@ -95,6 +96,10 @@ impl IoAgent {
         self.acknowledge(slot, now_ns);
         self.index(slot);
         self.state_durable(slot);
+        let topic = &self.topics[slot.index()];
+        if topic.readable.offset > before || topic.durable_offset > durable_before {
+            self.show_topic(slot);
+        }
     }
 
     /// Frames share a batch, and recovery keeps whole batches only: a frame counts when its batch does.

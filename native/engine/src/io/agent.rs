@@ -200,6 +200,8 @@ impl IoAgent {
         );
         let topics = limits.topics;
         let segments = limits.open_segments();
+        let mut commits = Commits::new(limits);
+        commits.show_in(counters.commit_rows());
         let budget = limits
             .topic_classes()
             .iter()
@@ -237,9 +239,9 @@ impl IoAgent {
             drained: false,
             removing: Vec::with_capacity(topics as usize),
             frozen: 0,
-            commits: Commits::new(limits),
+            commits,
+            counters: IoCounters::new(counters, &responses, &reads),
             reader: Reader::new(limits, responses, reads),
-            counters: IoCounters::new(counters),
             watermarks_at_ns: 0,
             flush_at_ns: 0,
             now_mono_ns: 0,
@@ -409,6 +411,9 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
         }
         done += self.read(cx);
         self.timers(cx.now.mono_ns);
+        if done > 0 {
+            self.counters.pools(self.reader.pools());
+        }
         done += self.drain_step();
         while let Some(slot) = self.uninstall.pop() {
             cx.ring.uninstall(slot);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::agent::IoAgent;
 use super::compose::Block;
+use crate::counters::CommitRows;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::journal::Entry;
 use crate::keeper::Job;
@@ -25,6 +26,8 @@ struct Waiting {
 pub struct Commits {
     /// Open addressing over `(topic, consumer)`; linear probing, at most half full.
     table: Vec<Option<CommittedOffset>>,
+    /// Where others read them.
+    rows: Option<CommitRows>,
     used: u32,
     /// How many of them each topic has, the expired ones not yet swept counted. Never grows: it has room for a topic a commit.
     by_topic: HashMap<u32, u32>,
@@ -52,9 +55,9 @@ impl Commits {
     /// An empty table; all its memory is allocated here.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let size = (limits.commits.max(8) * 2).next_power_of_two();
         Self {
-            table: vec![None; size as usize],
+            table: vec![None; limits.commit_places() as usize],
+            rows: None,
             used: 0,
             by_topic: HashMap::with_capacity(limits.commits as usize),
             capacity: limits.commits,
@@ -68,6 +71,15 @@ impl Commits {
             changed: false,
             swept_s: 0,
             retry_ns: 0,
+        }
+    }
+    /// Shows every place of the table in `rows` from now on. Before the first commit.
+    pub fn show_in(&mut self, rows: CommitRows) {
+        self.rows = Some(rows);
+    }
+    fn show(&self, place: usize) {
+        if let Some(rows) = &self.rows {
+            rows.show(place, self.table[place].as_ref());
         }
     }
     /// Commits that no block has yet.
@@ -88,17 +100,19 @@ impl Commits {
     }
     /// Sets a committed offset. False: no room.
     pub fn set(&mut self, commit: CommittedOffset) -> bool {
-        match self.place(commit.topic, commit.consumer) {
-            Ok(at) => self.table[at] = Some(commit),
+        let at = match self.place(commit.topic, commit.consumer) {
+            Ok(at) => at,
             Err(at) => {
                 if self.used == self.capacity {
                     return false;
                 }
                 self.used += 1;
                 *self.by_topic.entry(commit.topic).or_default() += 1;
-                self.table[at] = Some(commit);
+                at
             }
-        }
+        };
+        self.table[at] = Some(commit);
+        self.show(at);
         true
     }
     /// Whether another consumer of the topic fits, those on their way counted, and expired ones until a sweep.
@@ -166,11 +180,13 @@ impl Commits {
             let home = self.home(commit.topic, commit.consumer);
             if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
                 self.table[hole] = Some(commit);
+                self.show(hole);
                 hole = next;
             }
             next = (next + 1) & mask;
         }
         self.table[hole] = None;
+        self.show(hole);
         self.used -= 1;
     }
 }
@@ -204,6 +220,9 @@ impl IoAgent {
                 .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
         }
         let full = fresh && !self.commits.has_room(topic);
+        if full {
+            self.counters.commits_refused.inc();
+        }
         if full || self.commits.waiting.len() == self.commits.waiting.capacity() {
             let bound = u64::from(self.commits.per_topic);
             let code = ErrorCode::RateLimited;
@@ -432,5 +451,41 @@ mod tests {
             assert!(commits.set(commit(1, consumer, 112)));
         }
         assert!(!commits.has_room(1));
+    }
+
+    #[test]
+    fn readers_of_the_counters_file_see_what_the_table_has() {
+        let file = crate::counters::CountersFile::heap();
+        let limits = Limits {
+            commits: 64,
+            commit_ttl_ns: 10_000_000_000,
+            ..Limits::default()
+        };
+        let mut commits = Commits::new(&limits);
+        commits.show_in(file.commit_rows());
+        let seen = || {
+            let rows = crate::counters::read_tables::commits(&file.snapshot()).unwrap();
+            let mut seen: Vec<_> = rows
+                .iter()
+                .map(|c| (c.topic, c.consumer, c.offset))
+                .collect();
+            seen.sort_unstable();
+            seen
+        };
+        let stored = |commits: &Commits| {
+            let all = commits.table.iter().flatten();
+            let mut all: Vec<_> = all.map(|c| (c.topic, c.consumer, c.offset)).collect();
+            all.sort_unstable();
+            all
+        };
+        for consumer in 0..48 {
+            assert!(commits.set(commit(1 + consumer as u32 % 3, consumer, 100 + consumer)));
+        }
+        assert_eq!(seen().len(), 48);
+        assert_eq!(seen(), stored(&commits));
+        // Those behind a removed one move up.
+        commits.sweep(131, |commit| commit.topic != 2);
+        assert!(seen().len() < 40);
+        assert_eq!(seen(), stored(&commits));
     }
 }

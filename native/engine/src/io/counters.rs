@@ -1,6 +1,7 @@
 //! What the I/O agent counts.
 
-use crate::counters::{keys, Counter, CountersFile, Gauge, Histogram};
+use crate::counters::{keys, Counter, CountersFile, Gauge, Histogram, TopicRows};
+use crate::memory::Pool;
 
 pub(super) struct IoCounters {
     pub journal_writes: Counter,
@@ -34,11 +35,26 @@ pub(super) struct IoCounters {
     pub waits_expired: Counter,
     pub locates: Counter,
     pub commits: Counter,
+    pub commits_refused: Counter,
+    pub responses_exhausted: Counter,
     pub damaged: Counter,
+    pub topics: TopicRows,
+    /// By pool (responses, reads) and class.
+    slabs_used: [Vec<Gauge>; 2],
 }
 
 impl IoCounters {
-    pub fn new(file: &CountersFile) -> Self {
+    /// Counts what `responses` and `reads` lend out, besides.
+    pub fn new(file: &CountersFile, responses: &Pool, reads: &Pool) -> Self {
+        let gauges = |name: &str, pool: &Pool| -> Vec<Gauge> {
+            pool.usage()
+                .map(|(bytes, count, _)| {
+                    let label = format!("pool={name},class={bytes}");
+                    file.gauge(keys::SLABS_TOTAL, &label).set(u64::from(count));
+                    file.gauge(keys::SLABS_USED, &label)
+                })
+                .collect()
+        };
         Self {
             journal_writes: file.counter(keys::JOURNAL_WRITES, ""),
             journal_bytes: file.counter(keys::JOURNAL_BYTES, ""),
@@ -71,7 +87,20 @@ impl IoCounters {
             waits_expired: file.counter(keys::WAITS_EXPIRED, ""),
             locates: file.counter(keys::LOCATES, ""),
             commits: file.counter(keys::COMMITS, ""),
+            commits_refused: file.counter(keys::COMMITS_REFUSED, ""),
+            responses_exhausted: file.counter(keys::SLABS_EXHAUSTED, "pool=responses"),
             damaged: file.counter(keys::DAMAGED_READS, ""),
+            topics: file.topic_rows(),
+            slabs_used: [gauges("responses", responses), gauges("reads", reads)],
+        }
+    }
+
+    /// What the pools lend out now.
+    pub fn pools(&self, pools: [&Pool; 2]) {
+        for (gauges, pool) in self.slabs_used.iter().zip(pools) {
+            for (gauge, (_, count, free)) in gauges.iter().zip(pool.usage()) {
+                gauge.set(u64::from(count - free));
+            }
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::error::Refusal;
 use crate::handoff::{ActiveSegment, FromDisk};
 use crate::keeper::Job;
 use crate::limits::BLOCK;
-use crate::node::Description;
 use crate::recovery::RecoveredTopic;
 use crate::topics::TopicSlot;
 
@@ -188,6 +187,7 @@ impl IoAgent {
         }
         self.topics[slot.index()] = topic;
         self.live[slot.index()] = true;
+        self.show_added(slot);
         self.note_segment_room();
         let sealed = sealed.iter().map(|s| (s.name, s.end)).collect();
         let active_name = active.map(|s| s.name);
@@ -215,28 +215,6 @@ impl IoAgent {
             })
             .is_ok();
         assert!(told, "room was made sure of");
-    }
-
-    fn describe(&self, slot: TopicSlot) -> Description {
-        let topic = &self.topics[slot.index()];
-        let mut active_bytes = 0;
-        let mut next = topic.first_segment;
-        while let Some(at) = next {
-            let segment = &self.segments[at];
-            active_bytes += segment.end.unwrap_or(topic.appended - segment.log_base);
-            next = segment.next;
-        }
-        Description {
-            first_offset: topic.first.offset,
-            end_offset: topic.readable.offset,
-            first_record: topic.first.record,
-            end_record: topic.readable.record,
-            bytes: topic.sealed_bytes + active_bytes,
-            segments: topic.sealed_segments + topic.unsealed,
-            last_timestamp_ns: topic.next.key.timestamp_ns,
-            next: topic.next,
-            frozen: topic.phase == Phase::Frozen,
-        }
     }
 
     fn seal_topic(&mut self, query: u64, topic: u32) {
@@ -279,7 +257,8 @@ impl IoAgent {
         }
         topic.phase = Phase::Removing;
         let id = topic.id;
-        if let Some(query) = topic.seal_query.take() {
+        self.show_topic(slot);
+        if let Some(query) = self.topics[slot.index()].seal_query.take() {
             self.event(IoEvent::Done {
                 query,
                 result: Ok(()),
@@ -389,7 +368,10 @@ impl IoAgent {
         };
         let (_, query, _) = self.removing.swap_remove(at);
         match result {
-            Ok(()) => self.event(IoEvent::Removed { query, slot }),
+            Ok(()) => {
+                self.counters.topics.clear(slot);
+                self.event(IoEvent::Removed { query, slot });
+            }
             Err(errno) => {
                 self.log(crate::node::LogEvent::Background {
                     what: "removing a topic",

@@ -20,6 +20,7 @@ mod reader;
 mod reports;
 mod segment;
 mod settle;
+mod shown;
 mod slabs;
 mod topic;
 

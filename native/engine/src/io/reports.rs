@@ -136,6 +136,7 @@ impl IoAgent {
         self.counters.sealed.inc();
         let (id, query) = (topic.id, topic.seal_query.take_if(|_| topic.unsealed == 0));
         self.note_segment_room();
+        self.show_topic(slot);
         self.log(LogEvent::SegmentSealed {
             topic: id,
             base_offset: segment.name.base_offset,
@@ -171,6 +172,7 @@ impl IoAgent {
                 topic.first = super::topic::End { offset, record };
                 let topic = topic.id;
                 let below = offset;
+                self.show_topic(slot);
                 if kept.removed_segments > 0 {
                     self.log(LogEvent::SegmentsRemoved {
                         topic,
@@ -247,6 +249,7 @@ impl IoAgent {
         self.frozen += 1;
         self.counters.frozen.set(self.frozen);
         let (id, offset) = (topic.id, topic.readable.offset);
+        self.show_topic(slot);
         self.fail_all(slot);
         self.release_unreadable(slot);
         self.log(LogEvent::TopicFrozen {

@@ -294,6 +294,11 @@ pub enum LogEvent {
         limit: &'static str,
         times: u64,
     },
+    /// Sockets were left unread for want of a resource: how often since the last such event, and how many are now.
+    Backpressure {
+        pauses: u64,
+        paused: u64,
+    },
     /// A background task failed and will be tried again.
     Background {
         what: &'static str,

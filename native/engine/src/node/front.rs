@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::api::{Command, ControlRequest as Request, Event, Query};
+use crate::clock::{Clock, SystemClock};
+use crate::counters::EventRing;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::io::{IoCommand, IoEvent};
 use crate::network::control_plane::{ControlAnswer, ControlRequest};
@@ -38,6 +40,15 @@ struct Receiving {
     io_events: Receiver<IoEvent>,
     network_log: Receiver<LogEvent>,
     spent: Receiver<Box<[u8]>>,
+    /// Keeps what is for the log where other processes see it.
+    ring: EventRing,
+}
+
+impl Receiving {
+    fn log(&mut self, event: LogEvent, out: &mut Vec<Event>) {
+        self.ring.write(SystemClock.now().wall_ns, &event);
+        out.push(Event::Log(event));
+    }
 }
 
 /// Takes commands and gives events.
@@ -58,7 +69,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Front {
     /// For nodes of at most `topics` topics.
     #[must_use]
-    pub fn new(ends: FrontEnds, waker: ControlWaker, topics: u32, commits_per_topic: u32) -> Self {
+    pub fn new(
+        ends: FrontEnds,
+        waker: ControlWaker,
+        ring: EventRing,
+        topics: u32,
+        commits_per_topic: u32,
+    ) -> Self {
         let FrontEnds {
             commands,
             answers,
@@ -81,6 +98,7 @@ impl Front {
                 io_events,
                 network_log,
                 spent,
+                ring,
             }),
             loaded: AtomicUsize::new(0),
             ready: Mutex::new(Vec::new()),
@@ -242,13 +260,18 @@ impl Front {
                     out.push(Event::Described { query, result })
                 }
                 IoEvent::Commits { query, result } => out.push(Event::Commits { query, result }),
-                IoEvent::Log(event) => out.push(Event::Log(event)),
+                IoEvent::Log(event) => receiving.log(event, out),
                 IoEvent::Drained => out.push(Event::Drained),
             }
         }
         while let Some(event) = receiving.network_log.pop() {
-            out.push(Event::Log(event));
+            receiving.log(event, out);
         }
+    }
+
+    /// An event that no agent tells.
+    pub fn log(&self, event: LogEvent, out: &mut Vec<Event>) {
+        lock(&self.receiving).log(event, out);
     }
 }
 

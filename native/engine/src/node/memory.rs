@@ -71,9 +71,10 @@ fn unavailable(error: &io::Error) -> StartError {
 /// The live counters where the configuration wants them, else where they can be had. Also returns what is to be
 /// announced.
 pub(super) fn open_counters(config: &NodeConfig) -> (CountersFile, Vec<String>) {
-    match CountersFile::create(&config.counters, Capacity::default()) {
+    let capacity = Capacity::of(&config.limits);
+    match CountersFile::create(&config.counters, capacity) {
         Ok(counters) => (counters, Vec::new()),
-        Err(_) => CountersFile::live(&config.data_dir, Capacity::default()),
+        Err(_) => CountersFile::live(&config.data_dir, capacity),
     }
 }
 

@@ -5,6 +5,7 @@ mod api;
 mod data_dir;
 mod front;
 mod helper;
+mod limits_watch;
 mod memory;
 mod placed;
 mod start;
@@ -15,7 +16,7 @@ mod wiring;
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use api::{
@@ -26,8 +27,10 @@ pub use api::{
 
 use front::Front;
 use helper::{Bell, Helper};
+use limits_watch::LimitsWatch;
 use placed::Placed;
 
+use crate::clock::{Clock, SystemClock};
 use crate::counters::CountersFile;
 use crate::handoff::Shared;
 use crate::network::NetworkDrain;
@@ -52,6 +55,7 @@ pub struct Node {
     runners: Vec<Runner>,
     helpers: Vec<Helper>,
     placed: Placed,
+    limits_watch: Mutex<LimitsWatch>,
     counters: CountersFile,
     /// The agent listens on it.
     _listener: OwnedFd,
@@ -87,6 +91,12 @@ impl Node {
     /// Waits up to `timeout` for events and moves them to `out`. One thread at a time. False: the node is gone.
     pub fn next_events(&self, out: &mut Vec<Event>, timeout: Duration) -> bool {
         self.front.events(out);
+        self.limits_watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .look(SystemClock.now().mono_ns, |event| {
+                self.front.log(event, out);
+            });
         if out.is_empty() {
             self.wake.raise();
             self.front.events(out);

@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicBool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::agents::{Agents, Common};
 use super::data_dir::DataDir;
 use super::front::Front;
 use super::helper::Bell;
+use super::limits_watch::LimitsWatch;
 use super::memory::{lock, open_counters, Memory};
 use super::placed::Placed;
 use super::threads::{start_helpers, Running};
@@ -94,7 +95,13 @@ impl Node {
         let helpers = start_helpers(&config, &limits, chosen, &places, &data, keeper, finder)
             .map_err(no_thread)?;
         let waker = ControlWaker::new(&chosen).map_err(no_thread)?;
-        let front = Front::new(wiring.front, waker, limits.topics, limits.commits_per_topic);
+        let front = Front::new(
+            wiring.front,
+            waker,
+            counters.event_ring(),
+            limits.topics,
+            limits.commits_per_topic,
+        );
         let topics = data.recovered.topics;
         front.load(&topics, &places.wake(IO));
         let running = Running {
@@ -136,6 +143,7 @@ impl Node {
             runners,
             helpers,
             placed: Placed::new(table, &counters),
+            limits_watch: Mutex::new(LimitsWatch::new(&counters)),
             counters,
             _listener: listener.socket,
         };

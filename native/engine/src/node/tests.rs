@@ -17,6 +17,7 @@ use crate::recovery::{write_metadata, Durability, TopicMetadata};
 use crate::storage::{OsStorage, Storage};
 
 mod allocations;
+mod shown;
 
 const KIND: ChecksumKind = ChecksumKind::Crc32c;
 

@@ -1,10 +1,44 @@
-import type { AgentReading, SlabReading } from '../../../sampling/index.js';
+import type { AgentReading, Reading, SlabReading, ThreadReading } from '../../../sampling/index.js';
 import { joinFitting, padEnd, padStart } from '../text.js';
 import { glyphs, paint, type Theme } from '../theme.js';
 import { number, percent, rate, size } from '../words.js';
 import type { Drawn, PanelInput } from './panel.js';
 
-/** Agents with their thread, core and share of busy duty cycles. */
+/** Whose slabs a pool's are. */
+const POOLS: Readonly<Record<string, readonly string[]>> = {
+  network: ['frames'],
+  ingest: ['topics'],
+  io: ['responses', 'reads'],
+};
+
+interface Column {
+  readonly heading: string;
+  readonly width: number;
+  readonly cell: (agent: AgentReading, reading: Reading) => string;
+}
+
+const or = (value: number | null | undefined, words: (value: number) => string): string =>
+  value === null || value === undefined ? '-' : words(value);
+
+/** In the order of their importance: the last ones go where there is no room. */
+const COLUMNS: readonly Column[] = [
+  { heading: 'core', width: 4, cell: (agent) => or(agent.cpu, String) },
+  { heading: 'node', width: 4, cell: (agent) => or(agent.node, String) },
+  { heading: 'util', width: 4, cell: (agent) => or(agent.utilisation ?? agent.busy, percent) },
+  { heading: 'queue', width: 5, cell: (agent) => number(agent.queued) },
+  { heading: 'slabs', width: 5, cell: (agent, reading) => or(slabUse(agent, reading), percent) },
+  { heading: 'busy', width: 4, cell: (agent) => or(agent.busy, percent) },
+  {
+    heading: 'asleep',
+    width: 6,
+    cell: (agent, reading) => or(threadOf(agent, reading)?.parked, percent),
+  },
+  { heading: 'cycles', width: 7, cell: (agent) => rate(agent.cycles) },
+  { heading: 'thread', width: 14, cell: (agent) => agent.thread },
+  { heading: 'cpu', width: 4, cell: (agent, reading) => or(threadOf(agent, reading)?.load, percent) },
+];
+
+/** Agents with core, node, utilisation, what waits for them and how much of their memory is lent out. */
 export function agentsPanel(input: PanelInput): Drawn {
   const { reading, theme, width, height } = input;
   const engine = reading.threads.filter((thread) => thread.thread.startsWith('lance-'));
@@ -19,15 +53,10 @@ export function agentsPanel(input: PanelInput): Drawn {
     width,
   );
   if (reading.agents.length === 0) return { title, body: { kind: 'text', lines: ['not known'] } };
-  const full = width >= 56;
-  const heading = full
-    ? `${'agent'.padEnd(11)} core node  busy  ${'thread'.padEnd(15)}  cpu   cycles`
-    : undefined;
-  const rows = reading.agents.map((agent) => (full ? fullRow(input, agent) : shortRow(input, agent)));
-  const lines = [
-    ...(heading === undefined || height < rows.length + 1 ? [] : [paint(theme, 'faint', heading)]),
-    ...rows,
-  ];
+  const lines =
+    height > reading.agents.length
+      ? tableOf(input)
+      : reading.agents.slice(0, height).map((agent) => shortRow(input, agent));
   const room = height - lines.length;
   const queues = queueLines(input);
   const more =
@@ -35,27 +64,47 @@ export function agentsPanel(input: PanelInput): Drawn {
   return { title, body: { kind: 'text', lines: [...lines, ...more].slice(0, height) } };
 }
 
-function fullRow({ reading, theme, width }: PanelInput, agent: AgentReading): string {
-  const thread = reading.threads.find((one) => one.thread === agent.thread);
-  const bar = Math.min(20, width - 58);
-  return [
-    padEnd(agent.agent, 11),
-    padStart(agent.cpu === null ? '-' : String(agent.cpu), 4),
-    padStart(agent.node === null ? '-' : String(agent.node), 4),
-    padStart(agent.busy === null ? '-' : percent(agent.busy), 5),
-    padEnd(` ${agent.thread}`, 16),
-    padStart(thread === undefined ? '-' : percent(thread.load), 4),
-    padStart(rate(agent.cycles), 8),
-    ...(bar >= 6 ? [` ${gauge(theme, agent.busy ?? 0, bar)}`] : []),
-  ].join(' ');
+const AGENT_WIDTH = 8;
+
+function tableOf({ reading, theme, width }: PanelInput): string[] {
+  const columns: Column[] = [];
+  let left = width - AGENT_WIDTH;
+  for (const column of COLUMNS) {
+    left -= column.width + 1;
+    if (left < 0) {
+      left += column.width + 1;
+      break;
+    }
+    columns.push(column);
+  }
+  const bar = Math.min(20, left - 1);
+  const heading = columns.map((column) => ` ${padStart(column.heading, column.width)}`).join('');
+  const rows = reading.agents.map((agent) => {
+    const cells = columns.map((column) => ` ${padStart(column.cell(agent, reading), column.width)}`).join('');
+    const shown = bar >= 6 ? ` ${gauge(theme, agent.utilisation ?? agent.busy ?? 0, bar)}` : '';
+    return `${padEnd(agent.agent, AGENT_WIDTH)}${cells}${shown}`;
+  });
+  return [paint(theme, 'faint', `${padEnd('agent', AGENT_WIDTH)}${heading}`), ...rows];
 }
 
+function threadOf({ thread }: AgentReading, { threads }: Reading): ThreadReading | undefined {
+  return threads.find((one) => one.thread === thread);
+}
+
+/** Share of the bytes of an agent's pools that is lent out. */
+function slabUse({ agent }: AgentReading, { slabs }: Reading): number | null {
+  const own = slabs.filter((slab) => POOLS[agent]?.includes(slab.pool));
+  const total = own.reduce((sum, slab) => sum + slab.total * slab.class, 0);
+  return total === 0 ? null : own.reduce((sum, slab) => sum + slab.used * slab.class, 0) / total;
+}
+
+/** Where there is no room for a heading. */
 function shortRow({ theme, width }: PanelInput, agent: AgentReading): string {
+  const used = agent.utilisation ?? agent.busy;
   const where = agent.cpu === null ? '' : `core ${agent.cpu}`;
-  const node = agent.node === null ? '' : ` node ${agent.node}`;
-  const bar = Math.max(0, Math.min(10, width - 34));
-  const busy = agent.busy === null ? '-' : percent(agent.busy);
-  return `${padEnd(agent.agent, 8)}${padEnd(where + node, 14)} ${gauge(theme, agent.busy ?? 0, bar)} ${padStart(busy, 4)} busy`;
+  const bar = Math.max(0, Math.min(10, width - 36));
+  const drawn = bar > 0 ? ` ${gauge(theme, used ?? 0, bar)}` : '';
+  return `${padEnd(agent.agent, AGENT_WIDTH)}${padEnd(where, 8)}${drawn} ${padStart(or(used, percent), 4)} util  queue ${number(agent.queued)}`;
 }
 
 function queueLines({ reading, width }: PanelInput): string[] {

@@ -1,4 +1,4 @@
-import type { TopicReading } from '../../../sampling/index.js';
+import { span, type TopicReading } from '../../../sampling/index.js';
 import type { Sort, TopState } from '../state.js';
 import { clean, cut, joinFitting, padStart } from '../text.js';
 import { glyphs, paint, type Theme } from '../theme.js';
@@ -54,7 +54,7 @@ const COLUMNS: readonly Column[] = [
     sort: undefined,
     heading: 'cons',
     width: 4,
-    cell: (t) => (t.consumers === null ? '-' : number(t.consumers.length)),
+    cell: (t) => or(t.consumerCount, number),
   },
   { sort: 'lag', heading: 'lag', width: 8, cell: (t) => or(t.lag, size) },
   { sort: undefined, heading: 'segs', width: 5, cell: (t) => or(t.segments, number) },
@@ -96,7 +96,7 @@ export function topicsPanel(input: PanelInput): Drawn {
 }
 
 function titleOf({ reading, theme, width, state }: PanelInput, shown: number): string {
-  const all = reading.topics.length;
+  const all = reading.topicCount;
   const filter = state.filtering
     ? `filter: ${state.filter}_  (enter keeps it, esc clears it)`
     : state.filter === ''
@@ -124,10 +124,15 @@ function nameCell(theme: Theme, topic: TopicReading, width: number): string {
   return `${cut(theme, clean(theme, topic.name), width - state.length)}${state}`;
 }
 
+/** The topic that is chosen; undefined where none passes the filter. */
+export function selectedTopic(topics: readonly TopicReading[], state: TopState): TopicReading | undefined {
+  const shown = shownTopics(topics, state);
+  return shown[Math.min(state.selected, shown.length - 1)];
+}
+
 /** Everything that is known of the chosen topic. */
 export function topicDetail({ reading, state, theme, nowMs }: PanelInput): string[] {
-  const topics = shownTopics(reading.topics, state);
-  const topic = topics[Math.min(state.selected, topics.length - 1)];
+  const topic = selectedTopic(reading.topics, state);
   if (topic === undefined) return ['There is no such topic any more.'];
   const { retention } = topic;
   const kept =
@@ -155,14 +160,26 @@ export function topicDetail({ reading, state, theme, nowMs }: PanelInput): strin
     line('offsets', `${or(topic.firstOffset, String)} to ${or(topic.endOffset, String)}`),
     line('records', `${or(topic.firstRecord, String)} to ${or(topic.endRecord, String)}`),
     line('not durable', behind === null ? '-' : behind <= 0 ? 'nothing' : size(behind)),
+    line(
+      'last record',
+      or(topic.lastWriteAt, (at) => `${span(nowMs / 1000 - at)} ago`),
+    ),
     '',
     ...consumerLines(topic, theme, nowMs),
   ];
 }
 
-function consumerLines({ consumers, endOffset }: TopicReading, theme: Theme, nowMs: number): string[] {
-  if (consumers === null)
-    return ['consumers     not known: only the control plane can tell, and it was not reached'];
+function consumerLines(
+  { consumers, consumerCount, endOffset, lag }: TopicReading,
+  theme: Theme,
+  nowMs: number,
+): string[] {
+  if (consumers === null && consumerCount !== null && consumerCount > 0) {
+    return [
+      `consumers     ${consumerCount}, the last ${or(lag, size)} behind; asking for them one by one ...`,
+    ];
+  }
+  if (consumers === null) return ['consumers     not known'];
   if (consumers.length === 0) return ['consumers     none has committed an offset'];
   const heading = `${'consumer'.padEnd(22)}${'committed'.padStart(16)}${'lag'.padStart(10)}  last commit`;
   const rows = [...consumers]

@@ -355,7 +355,7 @@ impl IoAgent {
     ) {
         let read = self.reader.cold[index].take().expect("a read ends once");
         match (refusal, read.response) {
-            (None, Some(response)) => self.finish_response(&read.fetch, response),
+            (None, Some(response)) => self.finish_response(read.slot, &read.fetch, response),
             (refusal, response) => {
                 if let Some(response) = response {
                     self.reader.responses.put(&self.table, response.slab);

@@ -149,6 +149,11 @@ impl Reader {
             short_said_ns: 0,
         }
     }
+    /// Slabs for responses, and for cold reads.
+    #[must_use]
+    pub fn pools(&self) -> [&Pool; 2] {
+        [&self.responses, &self.reads]
+    }
     /// More of a topic is readable.
     pub fn advanced(&mut self, slot: TopicSlot) {
         if self.first_waiter[slot.index()] != NONE {

@@ -157,7 +157,7 @@ impl IoAgent {
             }
         }
         self.counters.hits.inc();
-        self.finish_response(&fetch, response);
+        self.finish_response(slot, &fetch, response);
     }
 
     /// A slab for the answer, as large as the request and what there is allow. `None`: wait for one.
@@ -172,7 +172,11 @@ impl IoAgent {
         let slab = pool
             .take(wanted)
             .or_else(|| pool.take_eager(wanted.min(64 * 1024)))
-            .or_else(|| pool.take(1))?;
+            .or_else(|| pool.take(1));
+        if slab.is_none() {
+            self.counters.responses_exhausted.inc();
+        }
+        let slab = slab?;
         let capacity = self.table.bytes(slab) - RESPONSE_HEADROOM;
         Some(Response {
             slab,
@@ -184,7 +188,12 @@ impl IoAgent {
         })
     }
 
-    pub(super) fn finish_response(&mut self, fetch: &FetchRequest, response: Response) {
+    pub(super) fn finish_response(
+        &mut self,
+        slot: TopicSlot,
+        fetch: &FetchRequest,
+        response: Response,
+    ) {
         if response.len == 0 {
             self.reader.responses.put(&self.table, response.slab);
             return self.fetched(fetch, None, response.next_offset);
@@ -193,6 +202,9 @@ impl IoAgent {
         self.counters
             .fetched_records
             .add(u64::from(response.records));
+        self.counters
+            .topics
+            .fetched(slot, u64::from(response.records), u64::from(response.len));
         self.fetched(
             fetch,
             Some((response.slab, response.len, response.records)),
