@@ -9,6 +9,7 @@ import { readGeneralFacts } from '../topology/general.js';
 import { apply, check, previewApply, revertAll } from '../topology/steer.js';
 import { isLive, type Survey, type SurveyRequest, survey } from '../topology/survey.js';
 import { drawTopology } from '../tui/topology/screen.js';
+import { themeOf } from './top-terminal.js';
 
 /** The flags of `lance topology`. */
 export interface TopologyFlags {
@@ -46,6 +47,7 @@ export function topologyRequest(flags: TopologyFlags): SurveyRequest {
       nvmeNode: config.numa.nvmeNode,
       numa: isSet('numa.enabled') ? config.numa.enabled : undefined,
       layout: config.runtime.layout,
+      pin: { enabled: config.numa.enabled, always: config.numa.pin === 'always' },
     },
   };
 }
@@ -74,7 +76,7 @@ function draw(found: Survey, general?: Awaited<ReturnType<typeof readGeneralFact
     { ...found, general },
     {
       columns: Math.max(60, Math.min(120, (isTTY ? columns : undefined) ?? 80)),
-      colour: isTTY === true && !process.env.NO_COLOR,
+      ...themeOf(process.env, isTTY ? process.stdout : { getColorDepth: () => 1 }),
     },
   );
 }
@@ -100,7 +102,7 @@ async function applyCommand(
   }
   for (const found of findings) out.print(inWords(found));
   if (dryRun) {
-    for (const { path, from, to } of changed) out.print(`would write ${path}: ${from} → ${to}`);
+    for (const { path, from, to } of changed) out.print(`would write ${path}: ${from} ${arrow()} ${to}`);
     out.print(`${changed.length} files would change, ${unchanged} hold it already. Nothing was written.`);
   } else {
     out.print(`${changed.length} files changed and read back, ${unchanged} held it already.`);
@@ -118,7 +120,8 @@ async function revertCommand(flags: TopologyFlags, out: Output): Promise<number>
     return ExitCode.done;
   }
   for (const found of findings) out.print(inWords(found));
-  if (dryRun) for (const { path, from, to } of restored) out.print(`would put back ${path}: ${from} → ${to}`);
+  if (dryRun)
+    for (const { path, from, to } of restored) out.print(`would put back ${path}: ${from} ${arrow()} ${to}`);
   if (restored.length + unchanged + findings.length === 0) {
     out.print('Nothing to put back: there is no journal of an --apply.');
   } else if (dryRun) out.print(`${restored.length} files would be put back. Nothing was written.`);
@@ -133,8 +136,8 @@ async function checkCommand(request: SurveyRequest, flags: TopologyFlags, out: O
   else {
     for (const { path, expected, actual } of drift)
       out.print(`${path} holds ${actual || 'nothing'}, the plan wants ${expected}`);
-    for (const one of [...findings, ...found.findings.filter((other) => other.id === 'lagging')])
-      out.print(inWords(one));
+    const state = found.findings.filter(({ id }) => id === 'lagging' || id === 'half-applied');
+    for (const one of [...findings, ...state]) out.print(inWords(one));
     out.print(summary(drift, found));
   }
   return drift.length > 0 ? ExitCode.found : ExitCode.done;
@@ -170,6 +173,10 @@ function emitted(what: Emit, flags: TopologyFlags, found: Survey): string {
     program,
     kept.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
   );
+}
+
+function arrow(): string {
+  return themeOf(process.env, { getColorDepth: () => 1 }).unicode ? '→' : '->';
 }
 
 function publicFinding({ severity, what, advice, supported, reason }: Finding): Omit<Finding, 'id'> {

@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { type Journal, JournalFile } from './apply/journal.js';
 import { discover } from './discover/index.js';
 import { TopologyError } from './errors.js';
-import { findingsFor } from './findings/index.js';
+import { byGravity, findingsFor } from './findings/index.js';
+import { servingFindings } from './findings/serving.js';
 import { type Finding, finding } from './findings/types.js';
 import type { Machine } from './machine.js';
 import { planFor } from './plan/index.js';
@@ -27,6 +28,8 @@ export interface SurveyRequest {
     readonly numa?: boolean | undefined;
     readonly layout?: PlanRequest['layout'];
     readonly replicated?: boolean | undefined;
+    /** `numa.enabled`, and `numa.pin` = always: whether `lance serve` would follow the plan. */
+    readonly pin?: { readonly enabled: boolean; readonly always: boolean } | undefined;
   };
   /** Where the data would lie by default; the working directory's on this machine, /var/lib/lance elsewhere. */
   readonly defaultDataDir: string;
@@ -92,8 +95,20 @@ export function survey(request: SurveyRequest): Survey {
   }
   const config = usable(machine, request, findings);
   const plan = planFor(machine, { ...config, immovable: journal?.refused.map(({ irq }) => irq) });
+  if (journal?.state === 'applying') {
+    findings.push(
+      finding(
+        'half-applied',
+        'critical',
+        'an --apply was cut off half-way: some interrupts are moved, others are not',
+        '`lance topology --apply` finishes it, `--revert` undoes it',
+      ),
+    );
+  }
   findings.push(...findingsFor(machine, plan, config));
-  return { root: request.root, live, tree, machine, plan, findings, journal };
+  const { pin } = request.config ?? {};
+  if (pin !== undefined) findings.push(...servingFindings({ machine, plan, request: config }, pin));
+  return { root: request.root, live, tree, machine, plan, findings: byGravity(findings), journal };
 }
 
 /** The request without what this machine lacks; each such thing is a finding. A NIC named on the command line must exist. */

@@ -1,13 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Ready } from '../../src/cli/ready.js';
 import { discover, planFor, seatingFor } from '../../src/topology/index.js';
-import { container, smallVirtio, twoSockets } from '../topology/fixtures/machines.js';
+import { container, offlineAndMemoryless, smallVirtio, twoSockets } from '../topology/fixtures/machines.js';
 import { temporaryFolder } from './support.js';
 
 const entry = resolve(import.meta.dirname, '../../bin/run.js');
@@ -21,8 +21,8 @@ afterEach(async () => {
   }
 });
 
-/** Starts `lance serve` with these variables; resolves with its first line of stdout and its log. */
-async function serve(env: Record<string, string>) {
+/** Starts `lance serve` with these variables, under `wrapper`; resolves with its first line of stdout and its log. */
+async function serve(env: Record<string, string>, wrapper: readonly string[] = []) {
   const flags = [
     '--data-dir',
     temporaryFolder(),
@@ -32,7 +32,8 @@ async function serve(env: Record<string, string>) {
     '127.0.0.1:0',
     '--json',
   ];
-  const child = spawn(process.execPath, [entry, 'serve', ...flags], {
+  const [program = '', ...args] = [...wrapper, process.execPath, entry, 'serve', ...flags];
+  const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -49,6 +50,7 @@ async function serve(env: Record<string, string>) {
   });
   return {
     pid: child.pid ?? 0,
+    child,
     first: JSON.parse(line) as Partial<Ready> & { error?: { code: string; hint?: string } },
     closed,
     placement: () =>
@@ -96,6 +98,39 @@ describe('lance serve with numa.enabled', { timeout: 120_000 }, () => {
     },
   );
 
+  it.skipIf(availableParallelism() < 2)(
+    'asks the kernel for what it says it does, as strace sees it, and drains with 0',
+    async (context) => {
+      const looked = spawnSync('strace', ['-o', '/dev/null', 'true']);
+      if (looked.error) context.skip('needs strace');
+      if (looked.status !== 0) context.skip(`this container allows no ptrace: ${looked.stderr}`);
+      const folder = temporaryFolder();
+      const calls = 'trace=sched_setaffinity,mbind,set_mempolicy,move_pages,get_mempolicy,sched_setscheduler';
+      // The tracer is the child of our child (-D), so that the signal below reaches the node itself; a file a thread (-ff).
+      const { child, closed, placement } = await serve(
+        { LANCE_NUMA_ENABLED: 'true', LANCE_NUMA_PIN: 'always' },
+        ['strace', '-D', '-ff', '-s', '4', '-o', join(folder, 'trace'), '-e', calls],
+      );
+      const { threads, memory } = placement();
+      child.kill('SIGTERM');
+      expect(await closed).toBe(0);
+      const lines = readdirSync(folder).flatMap((name) =>
+        readFileSync(join(folder, name), 'utf8').split('\n'),
+      );
+      const saw = (call: RegExp) => lines.some((line) => call.test(line));
+      for (const { cpu } of threads)
+        expect(saw(new RegExp(`^sched_setaffinity\\(0, \\d+, \\[${cpu}\\]\\) += 0`)), `CPU ${cpu}`).toBe(
+          true,
+        );
+      if (memory.some(({ policy }: { policy?: string }) => policy === 'bind'))
+        expect(saw(/^mbind\(0x[0-9a-f]+, \d+, MPOL_BIND, \[0x0*1[,\]].* = 0/), 'bound').toBe(true);
+      if (memory.some(({ elsewhere }: { elsewhere?: number }) => elsewhere !== undefined)) {
+        expect(saw(/^move_pages\(0, \d+, .* = 0/), 'pages asked for').toBe(true);
+        expect(saw(/^get_mempolicy\(.*MPOL_F_ADDR\) += 0/), 'policy asked for').toBe(true);
+      }
+    },
+  );
+
   it('leaves all to the system where it is off, and says so', async () => {
     const { pid, placement } = await serve({});
     expect(placement()).toMatchObject({ reason: 'numa.enabled is false', memory: [] });
@@ -128,6 +163,15 @@ describe('what a node is granted', () => {
     ]);
     // The agents' SMT siblings 24, 18 and 17 stay idle.
     for (const cpu of [1, 2, 8, 17, 18, 24]) expect(seating.agents && seating.others).not.toContain(cpu);
+  });
+
+  it('is memory of the nearest node that has some, for agents on one without', () => {
+    const { agents } = of(discover(offlineAndMemoryless().tree(), '/var/lib/lance'));
+    expect(agents).toEqual([
+      { role: 'network', cpu: 5, node: 0 },
+      { role: 'ingest', cpu: 6, node: 0 },
+      { role: 'io', cpu: 4, node: 0 },
+    ]);
   });
 
   it('is nothing on two cores and in a small container, unless it is asked for', () => {

@@ -187,6 +187,26 @@ describe('lance topology', () => {
   });
 
   it.each([
+    ['is not asked to', {}, 'numa.enabled is false', true],
+    ['is', { LANCE_NUMA_ENABLED: 'true' }, undefined, true],
+    ['has two cores', { LANCE_NUMA_ENABLED: 'true' }, '2 usable cores', false],
+  ] as const)('says whether `lance serve` would pin, and why not: it %s', async (_, env, why, large) => {
+    const root = onDisk(large ? twoSockets() : smallVirtio());
+    const { stdout } = await lance(['topology', '--json', '--root', root], { env });
+    const told = document(stdout).findings.filter(({ what }: { what: string }) =>
+      what.includes('`lance serve`'),
+    );
+    if (why === undefined) expect(told).toEqual([]);
+    else expect(JSON.stringify(told)).toContain(why);
+  });
+
+  it('draws in ASCII where the locale is C, and without an escape sequence', async () => {
+    const { stdout } = await lance(['topology', '--root', onDisk(twoSockets())], { env: { LC_ALL: 'C' } });
+    expect(stdout).toMatch(/^[\n -~]*$/);
+    expect(stdout).toContain('Changes (before -> after)');
+  });
+
+  it.each([
     ['smallVirtio', smallVirtio],
     ['offlineAndMemoryless', offlineAndMemoryless],
   ] as const)('prints %s as plain text into a pipe', async (_, build) => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -34,4 +34,20 @@ export function afterApply(tree: FactTree, plan: Plan): FactTree {
   for (const { irq, to } of plan.irqs) files[`proc/irq/${irq}/smp_affinity_list`] = `${to}\n`;
   for (const { path, to } of plan.queues) files[path.slice(1)] = `${to}\n`;
   return withFiles(tree, files);
+}
+
+/** Every steering file below a root, byte for byte; links are not followed. */
+export function steeringBytes(root: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const walk = (dir: string): void => {
+    for (const entry of readdirSync(join(root, dir), { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (/smp_affinity|[rx]ps_cpus$/.test(path) && entry.isFile()) {
+        found.set(path, readFileSync(join(root, path), 'latin1'));
+      }
+    }
+  };
+  walk('');
+  return found;
 }

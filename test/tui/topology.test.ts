@@ -4,10 +4,13 @@ import { drawTopology } from '../../src/tui/topology/screen.js';
 import { MachineBuilder } from '../topology/fixtures/builder.js';
 import { machines, twoSockets } from '../topology/fixtures/machines.js';
 
-function draw(build: () => MachineBuilder, columns = 80): string {
+function draw(build: () => MachineBuilder, columns = 80, unicode = true): string {
   const machine = discover(build().tree(), '/var/lib/lance');
   const plan = planFor(machine);
-  return drawTopology({ machine, plan, findings: findingsFor(machine, plan) }, { columns, colour: false });
+  return drawTopology(
+    { machine, plan, findings: findingsFor(machine, plan) },
+    { columns, colour: false, unicode },
+  );
 }
 
 describe("lance topology's screen", () => {
@@ -19,6 +22,17 @@ describe("lance topology's screen", () => {
         expect(text).not.toContain('\u001b');
         for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(columns);
       }
+    },
+  );
+
+  it.each(Object.entries(machines))(
+    'of %s is plain ASCII, as wide, where the locale knows no more',
+    (_, build) => {
+      const text = draw(build, 80, false);
+      expect(text).toMatch(/^[\n -~]*$/);
+      for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+      expect(text).toContain('+----');
+      expect(text.split('\n').length).toBe(draw(build).split('\n').length);
     },
   );
 

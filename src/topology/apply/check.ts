@@ -44,16 +44,6 @@ export function checkPlan(plan: Plan, tree: FactTree, journal: Journal | undefin
     else if (!holds(path, is, to) && !planned(plan, path))
       drift.set(path, { path, expected: to, actual: is.trim() });
   }
-  if (journal?.state === 'applying') {
-    findings.push(
-      finding(
-        'half-applied',
-        'warning',
-        'an --apply was cut off half-way',
-        'run --apply again to finish it, or --revert to undo it',
-      ),
-    );
-  }
   return { drift: [...drift.values()], findings };
 }
 

@@ -98,9 +98,10 @@ export function discoverIrqs(tree: FactTree, problems: Problems): Irq[] {
     });
 }
 
-/** The list form is asked first, the mask where it is missing or damaged. */
+/** The list form is asked first, the mask where it is missing, damaged or empty. */
 function affinityOf(tree: FactTree, path: string, problems: Problems): CpuSet | null {
-  const cpus = problems.cpuList(tree, `${path}_list`) ?? problems.cpuMask(tree, path);
+  const list = problems.cpuList(tree, `${path}_list`);
+  const cpus = list === undefined || list.length === 0 ? (problems.cpuMask(tree, path) ?? list) : list;
   return cpus === undefined ? null : cpus.filter((cpu) => cpu < MAX_CPUS);
 }
 

@@ -10,7 +10,10 @@ const ORDER: readonly Severity[] = ['critical', 'warning', 'info'];
 export function findingsFor(machine: Machine, plan: Plan, request: PlanRequest = {}): Finding[] {
   const subject = { machine, plan, request };
   const checks = [deviceFindings, cpuFindings, irqFindings, systemFindings, problemFindings];
-  return checks
-    .flatMap((check) => check(subject))
-    .sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+  return byGravity(checks.flatMap((check) => check(subject)));
+}
+
+/** The gravest first; those alike in their order. */
+export function byGravity(findings: readonly Finding[]): Finding[] {
+  return [...findings].sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
 }

@@ -133,7 +133,9 @@ export function steerQueues(steering: Steering): PlannedQueue[] {
   });
 }
 
+/** Empty is one: a crash between emptying and writing leaves a copy's file so, and the next apply fills it. */
 function isMask(text: string): boolean {
+  if (text === '') return true;
   try {
     parseCpuMask(text);
     return true;
@@ -143,5 +145,5 @@ function isMask(text: string): boolean {
 }
 
 function sameMask(text: string, cpus: CpuSet): boolean {
-  return sameCpus(parseCpuMask(text), cpus);
+  return text !== '' && sameCpus(parseCpuMask(text), cpus);
 }

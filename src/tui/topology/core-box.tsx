@@ -29,11 +29,10 @@ export function CoreBox({ cpus, isolated, roles, irqs }: CoreFacts): ReactElemen
   const agent = roles.some((role) => role !== 'control');
   return (
     <Box
-      borderStyle="single"
       width={CORE_WIDTH}
       flexDirection="column"
       flexShrink={0}
-      {...border(agent ? 'green' : 'gray')}
+      {...border('single', agent ? 'green' : 'gray')}
     >
       <Text wrap="truncate">
         cpu {formatCpuList(cpus)}

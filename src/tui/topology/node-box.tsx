@@ -39,7 +39,7 @@ function DeviceBox({ device, chosen }: { device: Device; chosen: boolean }): Rea
   const border = useBorder();
   const { kind, detail } = deviceWords(device);
   return (
-    <Box borderStyle="round" flexDirection="column" {...border(chosen ? 'yellow' : 'gray')}>
+    <Box flexDirection="column" {...border('round', chosen ? 'yellow' : 'gray')}>
       <Text>
         <Text {...style({ bold: true })}>
           {kind} {device.name}
@@ -78,7 +78,7 @@ export function NodeBox({ machine, plan, node }: NodeBoxProps): ReactElement | n
       : `node ${node.id} · ${node.memoryBytes === 0 ? 'no memory' : bytes(node.memoryBytes)} · cpus ${formatCpuList(node.cpus) || 'none'}`;
   const chosen = new Set([...plan.nics, ...plan.storage]);
   return (
-    <Box borderStyle="single" flexDirection="column" {...border('blue')}>
+    <Box flexDirection="column" {...border('single', 'blue')}>
       <Text {...style({ bold: true })}>
         {title}
         {distances.length > 0 ? ` · distance to ${distances.join(', ')}` : ''}

@@ -1,12 +1,14 @@
 import { Box, Text } from 'ink';
 import type { ReactElement } from 'react';
-import { formatCpuList } from '../../topology/cpuset.js';
+import { formatCpuList, intersect } from '../../topology/cpuset.js';
+import type { Machine } from '../../topology/machine.js';
 import type { Plan } from '../../topology/plan/types.js';
-import { useStyle } from './theme.js';
+import { useArrow, useStyle } from './theme.js';
 import { type DiffLine, irqDiff, queueDiff } from './words.js';
 
 function DiffRow({ line }: { line: DiffLine }): ReactElement {
   const style = useStyle();
+  const arrow = useArrow();
   return (
     <Box>
       <Box width={16} flexShrink={0} paddingRight={1}>
@@ -17,7 +19,7 @@ function DiffRow({ line }: { line: DiffLine }): ReactElement {
       </Box>
       <Text>
         <Text {...style({ color: 'red' })}>{line.from}</Text>
-        {' → '}
+        {` ${arrow} `}
         <Text {...style({ color: 'green' })}>{line.to}</Text>
       </Text>
     </Box>
@@ -25,10 +27,12 @@ function DiffRow({ line }: { line: DiffLine }): ReactElement {
 }
 
 /** The plan: which thread on which CPU, then every IRQ and queue that changes, before and after. */
-export function PlanDiff({ plan }: { plan: Plan }): ReactElement {
+export function PlanDiff({ machine, plan }: { machine: Machine; plan: Plan }): ReactElement {
   const style = useStyle();
+  const arrow = useArrow();
   const irqs = irqDiff(plan.irqs);
   const queues = queueDiff(plan.queues);
+  const allowed = machine.cpus.filter((cpu) => cpu.allowed).map((cpu) => cpu.id);
   const settled = [...plan.irqs, ...plan.queues].filter(({ from, to }) => from === to).length;
   return (
     <Box flexDirection="column">
@@ -41,11 +45,13 @@ export function PlanDiff({ plan }: { plan: Plan }): ReactElement {
           {thread.role.padEnd(12)}cpu {String(thread.cpu).padEnd(6)}node{' '}
           {String(thread.node ?? '?').padEnd(4)}
           {thread.role === 'control'
-            ? `Node and the rest: cpus ${formatCpuList(plan.housekeeping)}`
+            ? `Node and the rest: cpus ${formatCpuList(intersect(plan.housekeeping, allowed))}`
             : (thread.device ?? '')}
         </Text>
       ))}
-      {[...irqs, ...queues].length > 0 && <Text {...style({ bold: true })}>Changes (before → after)</Text>}
+      {[...irqs, ...queues].length > 0 && (
+        <Text {...style({ bold: true })}>Changes (before {arrow} after)</Text>
+      )}
       <Box flexDirection="column" paddingLeft={2}>
         {[...irqs, ...queues].map((line) => (
           <DiffRow key={`${line.what} ${line.of} ${line.to}`} line={line} />

@@ -7,7 +7,7 @@ import type { Plan } from '../../topology/plan/types.js';
 import { FindingsList } from './findings-list.js';
 import { NodeBox } from './node-box.js';
 import { PlanDiff } from './plan-diff.js';
-import { ThemeContext, useBorder, useStyle } from './theme.js';
+import { ThemeContext, toAscii, useBorder, useStyle } from './theme.js';
 import { bytes, systemLine } from './words.js';
 
 export interface TopologyScreenProps {
@@ -66,26 +66,27 @@ export function TopologyScreen({ machine, plan, findings, general }: TopologyScr
   return (
     <Box flexDirection="column">
       <Heading machine={machine} general={general} />
-      <Box borderStyle="round" flexDirection="column" {...border('gray')}>
+      <Box flexDirection="column" {...border('round', 'gray')}>
         {[...machine.nodes, undefined].map((node) => (
           <NodeBox key={node?.id ?? 'unknown'} machine={machine} plan={plan} node={node} />
         ))}
       </Box>
       <FindingsList findings={findings} />
-      <PlanDiff plan={plan} />
+      <PlanDiff machine={machine} plan={plan} />
     </Box>
   );
 }
 
-/** Draws the screen as text, `columns` wide; without `colour` it holds no escape sequence. */
+/** Draws the screen as text, `columns` wide; without `colour` it holds no escape sequence, without `unicode` nothing but ASCII. */
 export function drawTopology(
   props: TopologyScreenProps,
-  options: { columns: number; colour: boolean },
+  { columns, colour, unicode = true }: { columns: number; colour: boolean; unicode?: boolean },
 ): string {
-  return renderToString(
-    <ThemeContext value={{ colour: options.colour }}>
+  const text = renderToString(
+    <ThemeContext value={{ colour, unicode }}>
       <TopologyScreen {...props} />
     </ThemeContext>,
-    { columns: options.columns },
+    { columns },
   );
+  return unicode ? text : toAscii(text);
 }

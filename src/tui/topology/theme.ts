@@ -3,6 +3,8 @@ import { createContext, useContext } from 'react';
 /** What a screen may use to tell things apart: nothing but text where there is no colour. */
 export interface Theme {
   readonly colour: boolean;
+  /** Line characters and arrows (unless told `false`); else plain ASCII. */
+  readonly unicode?: boolean;
 }
 
 export const ThemeContext = createContext<Theme>({ colour: false });
@@ -20,8 +22,27 @@ export function useStyle(): (style: Style) => Style {
   return (style) => (colour ? style : {});
 }
 
-/** Border colour of a box, left out where there is no colour. */
-export function useBorder(): (color: string) => { borderColor?: string; borderDimColor?: boolean } {
-  const { colour } = useContext(ThemeContext);
-  return (color) => (colour ? { borderColor: color } : {});
+/** Lines of a box, and their colour where the theme has one. */
+export function useBorder(): (
+  shape: 'single' | 'round',
+  color: string,
+) => { borderStyle: 'single' | 'round' | 'classic'; borderColor?: string } {
+  const { colour, unicode = true } = useContext(ThemeContext);
+  return (shape, color) => ({
+    borderStyle: unicode ? shape : 'classic',
+    ...(colour ? { borderColor: color } : {}),
+  });
+}
+
+/** Between before and after. */
+export function useArrow(): string {
+  const { unicode = true } = useContext(ThemeContext);
+  return unicode ? '→' : '->';
+}
+
+const ASCII: Readonly<Record<string, string>> = { '·': '-', '…': '~' };
+
+/** Text that a terminal without Unicode shows, as wide as it was. */
+export function toAscii(text: string): string {
+  return text.replace(/[^\0-~]/gu, (character) => ASCII[character] ?? '?');
 }
