@@ -21,6 +21,7 @@ import { errorCode, StartError, words } from './errors.js';
 import { Health } from './health.js';
 import { engineLog, failureLog } from './log.js';
 import type { LogFile } from './log-file.js';
+import { processLimits, tooFewFiles } from './open-files.js';
 import { logPlacement, type NodePlacement, reportPlacement } from './placement.js';
 import { RecentEvents } from './recent-events.js';
 import { type Repeated, repeat } from './repeat.js';
@@ -83,6 +84,8 @@ export class LanceNode {
     );
     try {
       reportStart(started, log);
+      const fewFiles = tooFewFiles(config.limits.connections, processLimits());
+      if (fewFiles) log.warn(fewFiles);
       logPlacement(log, await reportPlacement(options.placement, engine, started, moved));
       await directory.reserveTopicIds(started.topics.map(({ metadata }) => metadata.id));
       const catalogue = new Catalogue({
