@@ -30,7 +30,7 @@ export class LogFile {
       return;
     }
     try {
-      if (this.#file < 0) this.#reopen(this.#path);
+      if (this.#file < 0) this.#open(this.#path);
       this.#bytes += writeSync(this.#file, line);
       if (this.#bytes >= this.maxBytes) this.#rotate(this.#path);
     } catch {
@@ -38,7 +38,13 @@ export class LogFile {
     }
   }
 
-  #reopen(path: string): void {
+  /** Opens the file by its name again: somebody has moved it away. */
+  reopen(): void {
+    if (this.#file >= 0) closeSync(this.#file);
+    this.#file = -1;
+  }
+
+  #open(path: string): void {
     this.#file = openSync(path, 'a', 0o640);
     this.#bytes = fstatSync(this.#file).size;
   }

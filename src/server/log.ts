@@ -18,12 +18,14 @@ export interface LogOptions {
 
 /** A logger on stderr. It writes synchronously: what was logged before a crash is there. */
 export function createLog({ level, format, colour, file }: LogOptions): Logger {
+  const stderr = destination({ dest: 2, sync: true });
+  // A terminal that is gone or a log's disk that is full must not end the node.
+  stderr.on('error', () => undefined);
   const stream =
     format === 'json'
-      ? destination({ dest: 2, sync: true })
+      ? stderr
       : pretty({
-          destination: 2,
-          sync: true,
+          destination: stderr,
           colorize: colour,
           ignore: 'pid,hostname,placement',
           singleLine: true,

@@ -6,7 +6,7 @@ import { releaseStartMemory } from './memory.js';
 import { LanceNode } from './node.js';
 import type { NodePlacement } from './placement.js';
 import { notify } from './service-manager.js';
-import { firstSignal } from './signals.js';
+import { firstSignal, onHangup } from './signals.js';
 
 /** The flags of `lance serve` as they were typed. */
 export interface ServeFlags {
@@ -40,6 +40,10 @@ export async function serve(
     level: config.log.level,
     format: isSet(examined, 'log.format') || terminal ? config.log.format : 'json',
     colour: terminal && !process.env.NO_COLOR,
+  });
+  onHangup(terminal, () => {
+    logFile.reopen();
+    log.info('SIGHUP: opened lance.log anew');
   });
   for (const note of examined.notActive) log.warn(note);
   const node = await LanceNode.start({

@@ -17,3 +17,11 @@ export function firstSignal(): Promise<NodeJS.Signals> {
     }
   });
 }
+
+/** Calls `reopen` at each SIGHUP. One that comes because the terminal was closed ends the node like SIGTERM instead. */
+export function onHangup(terminal: boolean, reopen: () => void): void {
+  process.on('SIGHUP', () => {
+    if (terminal) process.kill(process.pid, 'SIGTERM');
+    else reopen();
+  });
+}
