@@ -1,5 +1,5 @@
 import { ExitCode, LanceError } from '../errors.js';
-import { commandIn, similarCommand } from './known-commands.js';
+import { commandIn, insteadOf } from './known-commands.js';
 
 /** What a failed command says, the same for people and for machines (cli.md, "--json"). */
 export interface ErrorReport {
@@ -50,19 +50,19 @@ export function describeError(error: unknown, argv: readonly string[]): ErrorRep
 /** oclif's own errors are all about how the command was called: a flag, an argument, an unknown command. */
 function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
   const message = withoutOclif(error.message);
-  if (/^Run .* for a list of available commands/.test(strip(message))) {
-    const words = argv.slice(0, firstFlag(argv));
+  if (/^command .* not found\.?$/i.test(strip(message))) {
+    const given = argv.slice(0, firstFlag(argv));
+    const words = given[0] === 'help' ? given.slice(1) : given;
     const known = commandIn(words);
     if (known) {
       const extra = words.slice(known.split(' ').length).join(' ');
       const message = `\`lance ${known}\` takes no argument "${extra}".`;
       return { code: 'USAGE', message, hint: `See \`lance ${known} --help\`.`, exitCode: ExitCode.usage };
     }
-    const near = similarCommand(words);
     return {
       code: 'UNKNOWN_COMMAND',
       message: `${words.slice(0, 2).join(' ')} is not a command of lance.`,
-      hint: near ? `Did you mean \`lance ${near}\`?` : '`lance --help` lists the commands.',
+      hint: insteadOf(words),
       exitCode: ExitCode.usage,
     };
   }

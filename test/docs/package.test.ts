@@ -77,6 +77,13 @@ describe('the package', { timeout: 600_000 }, () => {
     expect(run(lance, ['consume', 'orders', ...at]).stdout).toBe('2 apples\n1 pear\n');
     await node.stop();
     expect(run(lance, ['topology', '--json']).status).toBe(0);
+    const completion = run(lance, ['autocomplete', 'bash']).stdout;
+    const inBash = spawnSync('bash', ['--norc', '-c', `${completion}\ncomplete -p lance`], {
+      encoding: 'utf8',
+    });
+    expect([inBash.stdout, inBash.stderr]).toEqual(['complete -F _lance lance\n', '']);
+    const dockerfile = join(prefix, 'lib', 'node_modules', 'lance', 'packaging', 'Dockerfile');
+    expect(existsSync(dockerfile)).toBe(true);
   });
 
   it('carries an addon whose glibc floor is the one that is documented', () => {
