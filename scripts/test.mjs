@@ -1,7 +1,7 @@
 // `npm test`: set-up, types, lint, every Rust and TypeScript test, and one closing line over all of them.
 // Each check (types, lint, formatting) counts as one test. `npm test -- vitest cargo` runs only what is named.
 // With LANCE_CI set, a test that was skipped because a program is absent ("needs tmux") counts as failed.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +78,14 @@ async function cargoTest() {
   return tally;
 }
 
+/** Instructions of the engine's smallest operations against the committed ones (bench/micro/guard.mjs). */
+async function guard() {
+  const { status } = spawnSync(process.execPath, ['bench/micro/guard.mjs'], { cwd: root, stdio: 'inherit' });
+  // 77: it cannot be counted here.
+  if (status === 77) return { ...none(), skipped: [{ name: 'instruction counts', reason: 'needs valgrind' }] };
+  return { ...none(), ...(status === 0 ? { passed: 1 } : { failed: 1 }) };
+}
+
 async function vitest() {
   const dir = mkdtempSync(join(tmpdir(), 'lance-test-'));
   const results = join(dir, 'vitest.json');
@@ -116,6 +124,7 @@ const suites = {
   fmt: cargo('fmt', '--all', '--check'),
   clippy: cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'),
   cargo: cargoTest,
+  guard,
   vitest,
 };
 

@@ -57,7 +57,7 @@ export async function startServer(program, args, { ready, cwd, env }) {
     if (!ready) done();
     child.stdout.on('data', look);
     child.stderr.on('data', look);
-    ended.then((status) => {
+    void ended.then((status) => {
       clearTimeout(late);
       fail(new Error(`${program} ended with ${status}: ${said.slice(-2_000)}`));
     });

@@ -78,7 +78,12 @@ async function measure(peer, level, round, rate) {
     const server = await peer.start(dir, level);
     try {
       const key = `${peer.name} ${level}`;
-      const warm = await peer.load(server, { ...LOAD, seconds: WARM_SECONDS, rate, guess: FIRST_GUESS });
+      const warm = await peer.load(server, {
+        ...LOAD,
+        seconds: peer.warmSeconds ?? WARM_SECONDS,
+        rate,
+        guess: FIRST_GUESS,
+      });
       const guess = median(reached.get(key) ?? [warm.records]);
       const before = { cpu: cpuSeconds(server.pid), softirq: softirqSeconds() };
       const told = await peer.load(server, { ...LOAD, seconds, rate, guess });

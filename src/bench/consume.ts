@@ -1,6 +1,6 @@
 import { Admin } from '../client/index.js';
 import { play } from './child.js';
-import { machineCpu, processCpu } from './cpu.js';
+import { machineCpu, processCpu, residentBytes } from './cpu.js';
 import { type NodeUnderTest, nodeAt, startNode } from './node-under-test.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions } from './options.js';
@@ -243,6 +243,7 @@ async function read(
       other: before && after ? Math.max(0, after.machine - before.machine - generator) : 0,
       bytesPerNodeSecond: used ? (throughput.bytes * seconds) / used : null,
     },
+    residentBytes: residentBytes(node.pid),
     curve: told.curve as Curve,
     serviceCurve: told.curve as Curve,
     timeline,

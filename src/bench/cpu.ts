@@ -15,6 +15,17 @@ export function processCpu(pid: number): number | undefined {
   }
 }
 
+/** Resident bytes of a process (proc(5), VmRSS); null when it is gone or not ours. */
+export function residentBytes(pid: number | undefined): number | null {
+  if (pid === undefined) return null;
+  try {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kib === undefined ? null : Number(kib) * 1024;
+  } catch {
+    return null;
+  }
+}
+
 /** CPU seconds that all of the machine has been busy, interrupts included. */
 export function machineCpu(): number {
   const line = /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? '';

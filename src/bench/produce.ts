@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { play, type Told } from './child.js';
-import { machineCpu, processCpu } from './cpu.js';
+import { machineCpu, processCpu, residentBytes } from './cpu.js';
 import type { NodeUnderTest } from './node-under-test.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions, ProduceScenario } from './options.js';
@@ -33,6 +33,7 @@ class Measured {
       counters: node.counters(),
       node: node.pid === undefined ? undefined : processCpu(node.pid),
       machine: machineCpu(),
+      resident: residentBytes(node.pid),
     };
   }
 
@@ -42,6 +43,10 @@ class Measured {
 
   stages(): Run['stages'] {
     return stagesBetween(this.#ends[0]?.counters, this.#ends[1]?.counters);
+  }
+
+  residentBytes(): number | null {
+    return this.#ends[1]?.resident ?? null;
   }
 
   cpu(generator: number, bytes: number): CpuUse {
@@ -134,6 +139,7 @@ export async function load(
     shortfall: shortfallOf(told, options.rate),
     unanswered: Number(told.unanswered),
     cpu: measured.cpu(Number(told.cpuSeconds), throughput.bytes * seconds),
+    residentBytes: measured.residentBytes(),
     curve: told.curve as Curve,
     serviceCurve: told.serviceCurve as Curve,
     timeline,

@@ -95,6 +95,8 @@ export interface Run {
   shortfall: number;
   unanswered: number;
   cpu: CpuUse;
+  /** What the node had resident when the measured time was over, bytes; null for one that somebody else runs. */
+  residentBytes: number | null;
   curve: Curve;
   serviceCurve: Curve;
   timeline: Moment[];

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { fillLog } from './consume.js';
 import { BenchError } from './errors.js';
 import { medianQuantiles, pipelineFloor } from './floor.js';
@@ -59,7 +58,6 @@ const PIPELINE_SECONDS = 1;
 /** What one look at a point gave. */
 interface Sample {
   run: Run;
-  residentBytes: number | null;
   startSeconds: number | null;
   pipelineBytes: number | null;
 }
@@ -185,24 +183,13 @@ async function pointOnce(
       }
       observer.part(part, seconds);
       const run = await load({ scenario: 'ingest', node, topicIds: topics.range, options }, observer, signal);
-      return { run, startSeconds, residentBytes: residentBytes(node.pid), pipelineBytes: null };
+      return { run, startSeconds, pipelineBytes: null };
     } finally {
       if (options.endpoint) await topics.remove();
     }
   });
   await settle(signal);
   return sample;
-}
-
-/** Resident bytes of a process (proc(5), VmRSS); null when it is not ours. */
-function residentBytes(pid: number | undefined): number | null {
-  if (pid === undefined) return null;
-  try {
-    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return kib === undefined ? null : Number(kib) * 1024;
-  } catch {
-    return null;
-  }
 }
 
 /** Bare pipelines of one round, each kind of load measured once: topics and the log's size do not concern a receiver without an engine. */
@@ -263,7 +250,7 @@ function pointOf(
     nodeSecondsPerGB: of(({ run: { cpu } }) =>
       cpu.bytesPerNodeSecond === null || cpu.bytesPerNodeSecond === 0 ? null : 1e9 / cpu.bytesPerNodeSecond,
     ),
-    residentBytes: of((sample) => sample.residentBytes),
+    residentBytes: of(({ run }) => run.residentBytes),
     ...(axis === 'logSize' ? { startSeconds: of((sample) => sample.startSeconds) } : {}),
     errors: samples.reduce((sum, { run }) => sum + run.errors, 0),
     interrupted: samples.some(({ run }) => run.interrupted),

@@ -21,6 +21,7 @@ export const run = (bytes: number, p50: number): Run => ({
   shortfall: 0,
   unanswered: 0,
   cpu: { node: 2, generator: 1, other: 2.5, bytesPerNodeSecond: bytes / 2 },
+  residentBytes: 160 * 2 ** 20,
   curve: [
     [0, p50 / 2],
     [0.5, p50],
