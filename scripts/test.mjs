@@ -82,7 +82,8 @@ async function cargoTest() {
 async function guard() {
   const { status } = spawnSync(process.execPath, ['bench/micro/guard.mjs'], { cwd: root, stdio: 'inherit' });
   // 77: it cannot be counted here.
-  if (status === 77) return { ...none(), skipped: [{ name: 'instruction counts', reason: 'needs valgrind' }] };
+  if (status === 77)
+    return { ...none(), skipped: [{ name: 'instruction counts', reason: 'needs valgrind' }] };
   return { ...none(), ...(status === 0 ? { passed: 1 } : { failed: 1 }) };
 }
 
