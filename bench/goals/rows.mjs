@@ -206,7 +206,7 @@ async function calls({ dir, commands }) {
 function peers({ newest, commands }) {
   const found = newest('peers');
   if (!found) return { reached: null, measured: 'not measured: run `node bench/peers/run.mjs` first' };
-  commands.push(`${found.document.command} (${found.name})`);
+  commands.push(...found.document.commands.map((command) => `${command} (${found.name})`));
   const rows = found.document.measured.filter(({ failed }) => !failed);
   const middle = (values) => [...values].sort((a, b) => a - b)[(values.length - 1) >> 1];
   const bytes = (peer, level) => {

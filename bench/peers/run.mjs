@@ -1,6 +1,6 @@
 // `node bench/peers/run.mjs`: LANCE and its peers on one machine, one disk, the same records, batches and connections, in turns
 // (A, B, A, B), each loaded by its own tool and each on a fresh directory. Prints tables and writes everything to bench/results/.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -65,9 +65,15 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
+/** A file that is there already is gone on with: a whole comparison may be run in pieces. */
+const earlier = flags.out && existsSync(flags.out) ? JSON.parse(readFileSync(flags.out, 'utf8')) : undefined;
+const measured = earlier?.measured ?? [];
 /** What each peer reached so far at a level, records a second: the next guess. */
 const reached = new Map();
-const measured = [];
+for (const { part, peer, level, records, failed } of measured) {
+  if (part !== 'throughput' || failed) continue;
+  reached.set(`${peer} ${level}`, [...(reached.get(`${peer} ${level}`) ?? []), records]);
+}
 
 /** One measurement on a fresh server: warm-up, then the load with the server's CPU time beside it. */
 async function measure(peer, level, round, rate) {
@@ -213,7 +219,10 @@ if (parts.includes('half')) {
   }
 }
 const report = {
-  command: ['node', 'bench/peers/run.mjs', ...process.argv.slice(2)].join(' '),
+  commands: [
+    ...(earlier?.commands ?? []),
+    ['node', 'bench/peers/run.mjs', ...process.argv.slice(2)].join(' '),
+  ],
   at: new Date().toISOString(),
   machine: describeMachine(parent),
   loadAverage: { before: loadBefore, after: loadavg() },
