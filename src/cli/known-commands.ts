@@ -27,6 +27,7 @@ export function insteadOf(argv: readonly string[]): string {
   const ids = commandIds();
   const topics = [...new Set(ids.filter((id) => id.includes(':')).map((id) => id.slice(0, id.indexOf(':'))))];
   const [first = '', second = ''] = argv;
+  if (first === 'version') return '`lance --version` tells it.';
   const verbs = ids.filter((id) => id.startsWith(`${first}:`)).map((id) => id.slice(first.length + 1));
   const verb = didYouMean(second, verbs);
   if (verb) return `Did you mean \`lance ${first} ${verb}\`?`;

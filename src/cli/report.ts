@@ -61,7 +61,7 @@ function describeUsage(error: Error, argv: readonly string[]): ErrorReport {
     }
     return {
       code: 'UNKNOWN_COMMAND',
-      message: `${words.slice(0, 2).join(' ')} is not a command of lance.`,
+      message: `${words.slice(0, 2).join(' ') || argv[0]} is not a ${words.length === 0 ? 'flag' : 'command'} of lance.`,
       hint: insteadOf(words),
       exitCode: ExitCode.usage,
     };

@@ -96,4 +96,15 @@ it('without a node there is no bundle: it ends with 1, and never writes over a f
     '--json',
   ]);
   expect([taken.code, JSON.parse(taken.stdout).error.code]).toEqual([1, 'FILE_EXISTS']);
+  const nowhere = [
+    'support-bundle',
+    '--data-dir',
+    dataDir,
+    '--admin',
+    '127.0.0.1:1',
+    '-o',
+    '/proc/mine.tar.gz',
+  ];
+  const refused = await runLance([...nowhere, '--json']);
+  expect([refused.code, JSON.parse(refused.stdout).error.code]).toEqual([1, 'FILE_UNWRITABLE']);
 });

@@ -33,6 +33,13 @@ describe('lance alone, and lance --help', { timeout: 60_000 }, () => {
     expect(wide).toEqual([]);
   });
 
+  it('have the short ways that people try', async () => {
+    expect((await lance(['-h'])).stdout).toBe((await lance(['help'])).stdout);
+    for (const flag of ['-v', '-V', '--version']) {
+      expect((await lance([flag])).stdout).toMatch(/^lance\/\d+\.\d+\.\d+ linux-\w+ node-v\d+/);
+    }
+  });
+
   it('leave no command out, and name none twice', () => {
     const shown = HELP_GROUPS.flatMap(({ commands }) => commands);
     expect(new Set(shown).size).toBe(shown.length);
@@ -79,6 +86,8 @@ describe('a word that is no command', { timeout: 60_000 }, () => {
     [['topic', 'delet', 'x'], 'topic delet is not a command of lance.', 'Did you mean `lance topic delete`?'],
     [['help', 'tpoic'], 'tpoic is not a command of lance.', 'Did you mean `lance topic`?'],
     [['topic', 'zzz'], 'topic zzz is not a command of lance.', '`lance topic --help` lists its commands.'],
+    [['version'], 'version is not a command of lance.', '`lance --version` tells it.'],
+    [['--hlep'], '--hlep is not a flag of lance.', '`lance --help` lists the commands.'],
     [['xyzzyxyzzy'], 'xyzzyxyzzy is not a command of lance.', '`lance --help` lists the commands.'],
   ])('%j ends with 2, once, with the nearest one', async (args, said, hint) => {
     expect(await lance(args)).toMatchObject({ code: 2, stdout: '', stderr: `Error: ${said}\n${hint}\n` });
