@@ -1,6 +1,6 @@
 /** A backup of a running node by rsync of its sealed segments (packaging/backup.rules), and what a restore gives. */
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -133,6 +133,39 @@ describe('a backup by rsync of the sealed segments of a node under load', { time
     const events = files.filter((name) => name.startsWith('segments/events/'));
     expect(events.filter((name) => /\/\d{20}_\d{20}_\d+-\d+\.(lnc|idx|pos)$/.test(name)).length).toBe(6);
     expect(events.length).toBe(7);
+  });
+});
+
+describe('a sealed segment that was damaged', { timeout: 60_000 }, () => {
+  it('is replaced from a backup while the node is stopped, and every record is there again', async (context) => {
+    needs(context, missing);
+    const node = await startNode({ config: SMALL_SEGMENTS });
+    const connection = await node.connect();
+    const topic = await connection.createTopic('events');
+    for (let i = 0; i < 24; i++) await connection.ingestAcked(topic, raw(Buffer.alloc(100_000, i)));
+    const stream = await connection.fetchAll(topic);
+    const backup = join(tempDir('lance-backup'), 'lance');
+    await backUp(node.dataDir, backup);
+    connection.close();
+    await node.stop();
+
+    const events = (dataDir: string) => join(dataDir, 'segments', 'events');
+    const sealed = readdirSync(events(backup)).find((name) => /-\d+\.lnc$/.test(name)) ?? '';
+    const file = join(events(node.dataDir), sealed);
+    const bytes = readFileSync(file);
+    bytes.writeUInt8(bytes.readUInt8(300_000) ^ 1, 300_000);
+    writeFileSync(file, bytes);
+    expect((await runLance(['segment', 'verify', node.dataDir])).code).toBe(3);
+    const stem = sealed.replace(/\.lnc$/, '');
+    for (const end of ['lnc', 'idx', 'pos']) {
+      copyFileSync(join(events(backup), `${stem}.${end}`), join(events(node.dataDir), `${stem}.${end}`));
+    }
+    expect((await runLance(['segment', 'verify', node.dataDir])).code).toBe(0);
+    const again = await node.restart();
+    const reader = await again.connect();
+    expect((await reader.fetchAll(topic)).equals(stream)).toBe(true);
+    reader.close();
+    await again.stop();
   });
 });
 
