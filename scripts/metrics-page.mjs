@@ -47,6 +47,13 @@ scrape_configs:
     static_configs:
       - targets: ['127.0.0.1:1993']
 \`\`\`
+
+## OpenTelemetry
+
+\`telemetry.otlp_endpoint = "http://collector:4318"\` sends the same metrics, under the same names and in the same units, to a collector: OTLP over HTTP, JSON, cumulative, every
+\`telemetry.otlp_interval\` (15 s), and once more when the node drains. Off by default; the SDK is not even loaded then. \`service.name\` is \`lance\`, \`service.instance.id\` the cluster's id and the
+node's number. The official exporter does it, so its variables hold for the rest: \`OTEL_EXPORTER_OTLP_HEADERS\`, \`OTEL_EXPORTER_OTLP_COMPRESSION\`, \`OTEL_EXPORTER_OTLP_CERTIFICATE\`. A
+collector that does not answer costs a line in the log when it begins and one when it ends; nothing is kept for it. Traces and logs are not sent.
 `;
 
 /** The families of a scrape in its order: name, type, HELP, and the names of its labels. */

@@ -152,6 +152,17 @@ export const SCHEMA = {
     ]),
     format: choice('For people or for machines.', 'pretty', ['pretty', 'json']),
   },
+  telemetry: {
+    otlp_endpoint: optionalText(
+      'A collector that metrics are sent to with OpenTelemetry (OTLP over HTTP, JSON); /v1/metrics is added to a bare address.',
+      {
+        pattern: /^https?:\/\/[^\s/:]+(:\d{1,5})?(\/\S*)?$/,
+        example: 'http://127.0.0.1:4318',
+        expects: 'an HTTP address',
+      },
+    ),
+    otlp_interval: duration('How often they are sent.', 15 * SECOND, { min: SECOND, max: HOUR }),
+  },
   numa: {
     enabled: flag('Pin threads and bind memory as `lance topology` plans.', false),
     pin: choice('Auto pins from three cores on; below that it costs more than it gains.', 'auto', [

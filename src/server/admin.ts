@@ -2,13 +2,11 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { QUANTILES, type Sample, type Snapshot } from '../counters/index.js';
 import type { Commit, Engine, TopicMetadata } from '../engine/index.js';
 import type { Catalogue } from './catalogue.js';
-import { controlPlaneMetrics } from './control-metrics.js';
 import { words } from './errors.js';
 import type { Health } from './health.js';
 import { type Json, stringify } from './json.js';
-import { prometheusText } from './metrics.js';
+import { NodeMetrics } from './node-metrics.js';
 import type { TopRequest } from './top-document.js';
-import { topicMetrics } from './topic-metrics.js';
 
 /** What the admin endpoint shows. */
 export interface AdminParts {
@@ -26,9 +24,8 @@ export interface AdminParts {
 }
 
 /** The admin HTTP server, not yet listening (docs/operations.md, "The admin endpoint"). */
-export function createAdmin(parts: AdminParts): FastifyInstance {
+export function createAdmin(parts: AdminParts, metrics = new NodeMetrics(parts)): FastifyInstance {
   const app = fastify({ logger: false, forceCloseConnections: true });
-  const registry = controlPlaneMetrics(parts);
 
   app.get('/healthz', async (_request, reply) => {
     const trouble = await parts.health.engine();
@@ -56,13 +53,8 @@ export function createAdmin(parts: AdminParts): FastifyInstance {
   );
 
   app.get('/metrics', async (_request, reply) => {
-    await parts.health.engine();
-    const [engine, topics, control] = await Promise.all([
-      parts.counters().then(prometheusText, () => ''), // lance_conditions tells that it cannot be read
-      topicMetrics(parts),
-      registry.metrics(),
-    ]);
-    return reply.type(registry.contentType).send(`${engine}${topics}${control}`);
+    const text = await metrics.text();
+    return reply.type(metrics.contentType).send(text);
   });
 
   app.get('/v1/topics', async (_request, reply) =>

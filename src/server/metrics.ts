@@ -22,13 +22,18 @@ export interface Family {
  * left out: there may be 10,000 of them, and src/server/topic-metrics.ts shows a bounded number.
  */
 export function prometheusText(snapshot: Snapshot): string {
+  return engineFamilies(snapshot).map(familyText).join('');
+}
+
+/** The counters by name, without those labelled by topic. */
+export function engineFamilies(snapshot: Snapshot): Family[] {
   const families = new Map<string, Sample[]>();
   for (const sample of snapshot.samples) {
     if ('topic' in sample.labels) continue;
     const name = metricName(sample);
     families.set(name, [...(families.get(name) ?? []), sample]);
   }
-  return [...families].map(([name, samples]) => familyText(familyOf(name, samples))).join('');
+  return [...families].map(([name, samples]) => familyOf(name, samples));
 }
 
 /** `lance_bytes_in_total`, `lance_inflight_bytes`, `lance_stage_receive_ack_seconds`; `lance_slabs` for a gauge `slabs_total`. */

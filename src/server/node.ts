@@ -1,4 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { type Address, formatAddress, formatDuration, type LanceConfig } from '../config/index.js';
@@ -21,6 +22,7 @@ import { errorCode, StartError, words } from './errors.js';
 import { Health } from './health.js';
 import { engineLog, failureLog } from './log.js';
 import type { LogFile } from './log-file.js';
+import { NodeMetrics } from './node-metrics.js';
 import { processLimits, tooFewFiles } from './open-files.js';
 import { logPlacement, type NodePlacement, reportPlacement } from './placement.js';
 import { RecentEvents } from './recent-events.js';
@@ -128,6 +130,7 @@ export class LanceNode {
   }
 
   #admin: FastifyInstance | undefined;
+  #telemetry: { stop(): Promise<void> } | undefined;
   #adminAddress: Address = { host: '', port: 0 };
 
   /** Where clients connect, `127.0.0.1:1992`. */
@@ -165,6 +168,7 @@ export class LanceNode {
     const finished = await within(config.drain.timeout, async () => {
       await Promise.all(this.#loops.map((loop) => loop.stop()));
       await this.engine.drain();
+      await this.#telemetry?.stop();
       await this.#copyCounters().catch((error: unknown) =>
         log.warn(`copying the counters failed: ${words(error)}`),
       );
@@ -194,11 +198,10 @@ export class LanceNode {
       dataDir: this.directory.path,
       events: this.recent,
     });
-    const app = createAdmin({
-      ...parts,
-      freeDisk: () => this.disk.freeBytes,
-      top: (request) => top.make(request),
-    });
+    const freeDisk = () => this.disk.freeBytes;
+    const metrics = new NodeMetrics({ ...parts, freeDisk });
+    const app = createAdmin({ ...parts, freeDisk, top: (request) => top.make(request) }, metrics);
+    await this.#startTelemetry(metrics);
     const { host, port } = config.admin.bind;
     try {
       await app.listen({ host, port });
@@ -213,6 +216,23 @@ export class LanceNode {
     await writeFile(this.directory.adminAddressFile, `${this.adminAddress}\n`).catch((error: unknown) =>
       this.options.log.warn(`${this.directory.adminAddressFile} cannot be written: ${words(error)}`),
     );
+  }
+
+  /** Sends metrics where `telemetry.otlp_endpoint` says; the SDK is loaded only then. */
+  async #startTelemetry(metrics: NodeMetrics): Promise<void> {
+    const { config, version, log } = this.options;
+    const { otlpEndpoint: endpoint, otlpInterval: interval } = config.telemetry;
+    if (endpoint === undefined) return;
+    const { startTelemetry } = await import('./telemetry/index.js');
+    const { nodeId, clusterId } = this.directory.node;
+    const resource = {
+      'service.version': version,
+      'service.instance.id': `${clusterId}/${nodeId}`,
+      'host.name': hostname(),
+      'process.pid': process.pid,
+      'lance.node.id': nodeId,
+    };
+    this.#telemetry = startTelemetry({ endpoint, interval, metrics, resource, log });
   }
 
   #startLoops(): void {

@@ -53,14 +53,16 @@ const COLUMNS: readonly Column[] = [
   ],
 ];
 
-/**
- * The first topics' state in Prometheus' text format, labelled by topic. They are asked for one after the other, so that
- * the engine never has more than one such question to answer.
- */
-export async function topicMetrics(
+/** The first topics' state in Prometheus' text format, labelled by topic. */
+export async function topicMetrics(parts: TopicMetricsParts, patienceMs?: number): Promise<string> {
+  return (await topicFamilies(parts, patienceMs)).map(familyText).join('');
+}
+
+/** The same by name. They are asked for one after the other, so that the engine never has more than one such question to answer. */
+export async function topicFamilies(
   { engine, catalogue }: TopicMetricsParts,
   patienceMs: number = PATIENCE_MS,
-): Promise<string> {
+): Promise<Family[]> {
   const topics = catalogue.list();
   const states: TopicState[] = [];
   const until = Date.now() + patienceMs;
@@ -81,7 +83,7 @@ export async function topicMetrics(
     help: `Topics without series of their own: beyond the first ${TOPICS_SHOWN}, or not answered for in time`,
     series: [{ labels: {}, value: topics.length - states.length }],
   };
-  return [...families, unlisted].map(familyText).join('');
+  return [...families, unlisted];
 }
 
 /** `gone`: deleted, or the engine stops. */

@@ -206,16 +206,18 @@ describe('the written example', () => {
     const all = exampleToml().replace(/^#(\w+ =)/gm, '$1');
     const { problems, config } = examine(all);
     expect(problems).toEqual([]);
-    const { numa, network, tls, auth, ...rest } = config;
+    const { numa, network, telemetry, tls, auth, ...rest } = config;
     const defaults = examine('').config;
     expect(rest).toEqual({
       ...defaults,
       numa: undefined,
+      telemetry: undefined,
       network: undefined,
       tls: undefined,
       auth: undefined,
     });
     expect(network.bind).toEqual(defaults.network.bind);
+    expect(telemetry.otlpInterval).toBe(defaults.telemetry.otlpInterval);
   });
 
   it('every key in force is listed with its origin', () => {
