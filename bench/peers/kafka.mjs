@@ -117,7 +117,7 @@ export function summary(text, recordSize) {
   const line =
     /^(\d+) steady state records sent, ([\d.]+) records\/sec .*?, [\d.]+ ms avg latency, ([\d.]+) ms max latency, (\d+) ms 50th, (\d+) ms 95th, (\d+) ms 99th, (\d+) ms 99\.9th/gm;
   const producers = [...text.matchAll(line)].map(([, ...numbers]) => numbers.map(Number));
-  if (producers.length === 0) throw new Error(`no producer came to an end: ${text.slice(-1_000)}`);
+  if (producers.length === 0) throw new Error(`the producers came to no end: ${text.slice(-1_000)}`);
   const most = (index) => Math.max(...producers.map((numbers) => numbers[index])) * 1e6;
   const middle = (index) =>
     producers.map((numbers) => numbers[index]).sort((a, b) => a - b)[producers.length >> 1] * 1e6;
