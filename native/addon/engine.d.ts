@@ -32,6 +32,8 @@ export declare class LogFile {
   findHeader(from: number, topic?: number | undefined | null, epoch?: number | undefined | null): Promise<BatchSeen | null>
   /** The first byte from `from` on that is not zero. */
   firstNonzero(from: number): Promise<number | null>
+  /** Ordinals in a stretch of both indexes whose entries this segment, whose batches end at byte `end`, does not confirm. */
+  unconfirmed(idx: Buffer, pos: Buffer, end: number): Promise<number[]>
   /** `length` bytes from `at` on; fewer at the end of the file. */
   read(at: number, length: number): Buffer
 }

@@ -2,7 +2,7 @@ import { ExitCode, LanceError } from '../errors.js';
 import { collect, eachBatch, parseSegmentName } from '../segment/index.js';
 import { type Json, stringify } from '../server/json.js';
 import { type ConsumeFormat, writeAll } from './consume-output.js';
-import { recordJson } from './segment-details.js';
+import { recordJson } from './segment-documents.js';
 
 const PIECE_BYTES = 256 * 1024;
 

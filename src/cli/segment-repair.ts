@@ -1,7 +1,7 @@
 import { ExitCode } from '../errors.js';
 import { carryOut, inspectPaths, planRepair, type RepairPlan } from '../segment/index.js';
 import { confirm } from './confirm.js';
-import type { Output } from './segment.js';
+import type { Output } from './segment-details.js';
 
 /** The flags of `lance segment repair`. */
 export interface RepairFlags {

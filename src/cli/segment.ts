@@ -4,13 +4,9 @@ import { ExitCode } from '../errors.js';
 import { collect, type FileReport, type Inspection, inspectPaths, reportDocument } from '../segment/index.js';
 import { type Json, stringify } from '../server/json.js';
 import { Progress } from './progress.js';
-import { type Details, listDetails } from './segment-details.js';
+import { type Details, listDetails, type Output } from './segment-details.js';
+import { checksumText, placeText, secondsText, timeText, typeName } from './segment-words.js';
 import { table } from './table.js';
-
-/** Where a command's data goes. */
-export interface Output {
-  readonly print: (text: string) => void;
-}
 
 /** Runs `inspect` or `verify` and returns the exit code: 3 when something does not hold. */
 export async function runInspect(
@@ -21,7 +17,7 @@ export async function runInspect(
 ): Promise<number> {
   if (details?.at) {
     // An address is found by headers: nobody waits for the whole directory to be read.
-    const damaged = await listDetails(segmentsOf(paths), details, out);
+    const damaged = await listDetails(collect(paths).files, details, out);
     return damaged ? ExitCode.found : ExitCode.done;
   }
   const progress = new Progress();
@@ -33,19 +29,13 @@ export async function runInspect(
   const { reports } = inspection;
   if (json) for (const report of reports) out.print(documentLine(report));
   else out.print(inWords(inspection));
-  if (details) await listDetails(segmentsOf(paths), details, out);
+  if (details) await listDetails(collect(paths).files, details, out);
   return problemsOf(reports) > 0 ? ExitCode.found : ExitCode.done;
 }
 
 /** A report on one line; numbers beyond 2^53 digit by digit. */
 export function documentLine(report: FileReport): string {
   return stringify(reportDocument(report) as { [key: string]: Json });
-}
-
-function segmentsOf(paths: readonly string[]): string[] {
-  return collect(paths)
-    .files.filter(({ kind }) => kind === 'segment')
-    .map(({ path }) => path);
 }
 
 function problemsOf(reports: readonly FileReport[]): number {
@@ -63,70 +53,61 @@ function inWords(inspection: Inspection): string {
   return [...beside, ...body, ...problemText(reports)].join('\n');
 }
 
-const TYPES: Record<number, string> = {
-  1: 'raw',
-  2: 'JSON',
-  3: 'MessagePack',
-  4: 'Protobuf',
-  5: 'Avro',
-  16: 'KeyValue',
-  17: 'Timestamped',
-  18: 'KeyTimestamped',
-  255: 'Null',
-};
-
-/** What a record type is called. */
-export function typeName(type: number): string {
-  return TYPES[type] ?? (type >= 0x80 && type < 0xff ? 'application' : 'unknown');
-}
-
-/** A time of a key, readable. */
-export function timeText(ns: bigint): string {
-  const ms = ns / 1_000_000n;
-  if (ms > 8_640_000_000_000_000n) return `${ns} ns`;
-  const rest = (ns % 1_000_000_000n).toString().padStart(9, '0');
-  return `${new Date(Number(ms)).toISOString().slice(0, 19)}.${rest}Z`;
-}
-
 function fileText(report: FileReport): string {
-  const { path, fileBytes, note, segment } = report;
-  const rows: [string, string][] = [['size', sizeText(fileBytes)]];
-  if (segment) {
-    const { scan, index, name } = segment;
-    const { first, last } = scan;
-    rows.push(['state', name?.endNs === undefined ? 'active' : 'sealed']);
-    if (first && last) {
-      const [end, endRecord] = [
-        last.baseOffset + BigInt(last.payloadLength),
-        last.baseRecord + BigInt(last.recordCount),
-      ];
-      const types = [...scan.types].sort(([a], [b]) => a - b);
-      rows.push(
-        ['topic', `id ${first.topic}, epoch ${first.epoch}`],
-        ['batches', `${scan.batches}, up to byte ${scan.end}`],
-        [
-          'records',
-          `${first.baseRecord} to ${endRecord - 1n} (${scan.records}, ${sizeText(scan.recordBytes)})`,
-        ],
-        ['offsets', `${first.baseOffset} to ${end}`],
-        ['times', `${timeText(first.timestampNs)} to ${timeText(last.timestampNs)}`],
-        [
-          'types',
-          types
-            .map(([type, n]) => `${type.toString(16).padStart(2, '0')} ${typeName(type)}: ${n}`)
-            .join(', '),
-        ],
-      );
-    } else rows.push(['batches', 'none']);
-    rows.push(['index', `${index.entries} entries, ${index.valid} of them valid`]);
-  }
-  const { journal, start, offsets, document } = report;
+  const { path, fileBytes, note, document } = report;
+  const rows: Row[] = [
+    ['size', sizeText(fileBytes)],
+    ...segmentRows(report),
+    ...journalRows(report),
+    ...countersRows(report),
+    ...(document === undefined ? [] : documentRows(document)),
+    ...(note ? [['note', note] as const] : []),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return `${path}\n${rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n')}`;
+}
+
+type Row = readonly [name: string, value: string];
+
+function segmentRows({ segment, kind }: FileReport): Row[] {
+  if (!segment) return [];
+  const { scan, index, name } = segment;
+  const { first, last } = scan;
+  const rows: Row[] = [['state', name?.endNs === undefined ? 'active' : 'sealed']];
+  if (first && last && kind === 'segment') {
+    const [end, endRecord] = [
+      last.baseOffset + BigInt(last.payloadLength),
+      last.baseRecord + BigInt(last.recordCount),
+    ];
+    const types = [...scan.types].sort(([a], [b]) => a - b);
+    rows.push(
+      ['topic', `id ${first.topic}, epoch ${first.epoch}`],
+      ['batches', `${scan.batches}, up to byte ${scan.end}`],
+      [
+        'records',
+        `${first.baseRecord} to ${endRecord - 1n} (${scan.records}, ${sizeText(scan.recordBytes)})`,
+      ],
+      ['offsets', `${first.baseOffset} to ${end}; durable to ${scan.durable} by its headers`],
+      ['times', `${timeText(first.timestampNs)} to ${timeText(last.timestampNs)}`],
+      ['first key', placeText(first.nodeActorSequence)],
+      ['chain', `from ${checksumText(first.previous)} to ${checksumText(last.checksum)}`],
+      [
+        'types',
+        types.map(([type, n]) => `${type.toString(16).padStart(2, '0')} ${typeName(type)}: ${n}`).join(', '),
+      ],
+    );
+  } else if (kind === 'segment') rows.push(['batches', 'none']);
+  return [...rows, ['index', `${index.entries} entries, ${index.valid} of them valid`]];
+}
+
+function journalRows({ journal, start, offsets }: FileReport): Row[] {
+  const rows: Row[] = [];
   if (journal) {
     rows.push(
       ['generation', String(journal.generation ?? 'none')],
       [
         'blocks',
-        `${journal.blocks}, sequence ${journal.firstSequence ?? '-'} to ${journal.lastSequence ?? '-'}`,
+        `${journal.blocks}, sequence ${journal.firstSequence ?? '-'} to ${journal.lastSequence ?? '-'}, up to byte ${journal.end}`,
       ],
       [
         'entries',
@@ -136,14 +117,41 @@ function fileText(report: FileReport): string {
   }
   if (start) {
     rows.push(['goes on', `generation ${start.nextGeneration}, sequence ${start.nextSequence}`]);
-    for (const { topic, offset } of start.durable)
-      rows.push([`topic ${topic}`, `durable to offset ${offset}`]);
+    for (const { topic, epoch, offset } of start.durable)
+      rows.push([`topic ${topic}`, `epoch ${epoch}: durable to offset ${offset}`]);
   }
-  for (const { topic, consumer, offset } of offsets ?? [])
-    rows.push([`topic ${topic}`, `consumer ${consumer} at offset ${offset}`]);
-  if (document !== undefined) rows.push(['content', JSON.stringify(document)]);
-  if (note) rows.push(['note', note]);
-  return `${path}\n${rows.map(([name, value]) => `  ${name.padEnd(10)}  ${value}`).join('\n')}`;
+  for (const { topic, epoch, consumer, offset, committedAt } of offsets ?? [])
+    rows.push([
+      `topic ${topic}`,
+      `epoch ${epoch}: consumer ${consumer} at offset ${offset}, ${secondsText(committedAt)}`,
+    ]);
+  return rows;
+}
+
+function countersRows({ counters }: FileReport): Row[] {
+  if (!counters) return [];
+  const { pid, startNs, heartbeatNs, samples } = counters;
+  return [
+    ['process', `${pid}, from ${timeText(startNs)} to ${timeText(heartbeatNs)}`],
+    ...samples.map((sample): Row => {
+      const labels = Object.entries(sample.labels).map(([key, value]) => `${key}=${value}`);
+      const name = labels.length > 0 ? `${sample.name}{${labels.join(',')}}` : sample.name;
+      if (sample.kind !== 'histogram') return [name, `${sample.value} (${sample.unit})`];
+      const { count, max } = sample.histogram;
+      const quantile = (at: number) => sample.histogram.quantile(at);
+      return [
+        name,
+        `${count} values, p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, max ${max} (${sample.unit})`,
+      ];
+    }),
+  ];
+}
+
+/** The fields of a JSON file, one a line. */
+function documentRows(document: unknown): Row[] {
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    return [['content', JSON.stringify(document)]];
+  return Object.entries(document).map(([key, value]): Row => [key, JSON.stringify(value)]);
 }
 
 function sizeText(bytes: number): string {

@@ -1,11 +1,12 @@
 export type { BatchSeen } from '../engine/index.js';
 export { type BrowsePage, type BrowseRow, SegmentBrowser } from './browse.js';
-export { collect } from './collect.js';
-export { eachBatch } from './each.js';
+export { collect, type Found } from './collect.js';
+export { eachBatch, segmentsFrom } from './each.js';
 export { SegmentError } from './errors.js';
 export { type IndexEntry, indexEntries as eachEntry } from './index-file.js';
 export { type Inspection, type InspectOptions, inspectPaths } from './inspect.js';
-export { parseSegmentName } from './names.js';
+export { type BlockOfChunk, eachBlock } from './journal.js';
+export { parseSegmentName, siblingOf } from './names.js';
 export type { Address, Passed, SeenRecord } from './records.js';
 export { carryOut, planRepair, type RepairPlan } from './repair.js';
-export { type FileReport, firstKeyOf, lastKeyOf, reportDocument } from './report.js';
+export { type FileReport, reportDocument, sortKeyOf } from './report.js';

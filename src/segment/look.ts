@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { CountersError, readCounters } from '../counters/index.js';
 import { inspectChunk } from '../engine/index.js';
 import { type Collected, dataDirOf, type Found } from './collect.js';
 import { errorCode, SegmentError } from './errors.js';
@@ -29,18 +31,36 @@ export interface LookOptions {
   isRunning: (dataDir: string) => boolean;
 }
 
-/** Reads the files one by one, in path order. Indexes beside a segment that is read too are part of its report. */
+/**
+ * Reads the files in path order. Indexes beside a segment that is read too are part of its report. Several are read at once,
+ * but one by one beside a node, which needs the processor more.
+ */
 export async function* lookAt(
   { files, dataDirs }: Collected,
   options: LookOptions,
 ): AsyncGenerator<FileReport, void, undefined> {
   const segments = new Set(files.filter(({ kind }) => kind === 'segment').map(({ path }) => path));
   const owners = new Map<string, Owner | undefined>();
+  const atOnce = dataDirs.some((dir) => options.isRunning(dir))
+    ? 1
+    : Math.min(availableParallelism(), MOST_AT_ONCE);
+  const looks: Promise<FileReport | undefined>[] = [];
   for (const found of files) {
     if (found.kind === 'index' && !found.named && segments.has(siblingOf(found.path, 'lnc'))) continue;
-    const report = await lookAtOne(found, owners, dataDirs, options);
-    if (report) yield report;
+    if (looks.length === atOnce) yield* reported(await looks.shift());
+    const look = lookAtOne(found, owners, dataDirs, options);
+    // A failure is thrown in its turn, when its report would have come.
+    look.catch(() => undefined);
+    looks.push(look);
   }
+  for (const look of looks) yield* reported(await look);
+}
+
+/** Files looked at together; libuv has four threads. */
+const MOST_AT_ONCE = 4;
+
+function reported(report: FileReport | undefined): FileReport[] {
+  return report ? [report] : [];
 }
 
 async function lookAtOne(
@@ -115,12 +135,19 @@ const READERS: Record<FileReport['kind'], Reader> = {
     small(report, (bytes) => {
       report.document = readQuarantine(bytes.toString(), report.problems).document;
     }),
-  counters: (report) =>
-    withFile(report.path, async (file) => {
-      report.fileBytes = file.size();
-      report.note = 'a copy of the live counters: `lance top --data-dir` shows them';
-    }),
+  counters: (report) => small(report, (bytes) => readCounts(report, bytes)),
 };
+
+function readCounts(report: FileReport, bytes: Buffer): void {
+  report.note = 'a copy of the live counters, written every few seconds: `lance top --data-dir` shows them';
+  try {
+    report.counters = readCounters(bytes);
+  } catch (error) {
+    if (!(error instanceof CountersError)) throw error;
+    const newer = error.code === 'COUNTERS_VERSION' && bytes.readUInt32LE(4) > 1;
+    report.problems.add(newer ? 'newer' : 'format', newer ? 4 : 0, error.message.replace(/\.$/, ''));
+  }
+}
 
 async function small(report: FileReport, read: (bytes: Buffer) => void): Promise<void> {
   await withFile(report.path, async (file) => {

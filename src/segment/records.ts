@@ -2,17 +2,18 @@ import type { BatchSeen, LogFile } from '../engine/index.js';
 import { contentOf, formatSortKey, RECORD_HEADER_BYTES } from '../protocol/index.js';
 import { WINDOW_BYTES } from './scan.js';
 
-/** A place in a topic, to start from (cli.md, `--at`). Times in nanoseconds since 1970; a key as one number, timestamp first. */
+/** A place to start from (cli.md, `--at`): in a topic, or a byte of one file. Times in nanoseconds since 1970; a key as one number, timestamp first. */
 export interface Address {
-  kind: 'offset' | 'record' | 'time' | 'key';
+  kind: 'offset' | 'record' | 'time' | 'key' | 'byte';
   value: bigint;
 }
 
 /** A record in a segment. */
 export interface SeenRecord {
   batch: BatchSeen;
-  /** Byte position of its TLV in the file. */
+  /** Byte position of its TLV in the file, and of its value behind type, length, time and key. */
   position: number;
+  valuePosition: number;
   record: bigint;
   offset: bigint;
   nextOffset: bigint;
@@ -25,13 +26,23 @@ export interface SeenRecord {
   producerTimestampNs?: bigint;
 }
 
-/** Bytes of a file between whole batches that were passed over. */
+/** Bytes of a file between whole batches that were passed over, up to the next batch; `to` is undefined where none follows. */
 export interface Passed {
   from: number;
+  to: number | undefined;
   why: string;
 }
 
 const HEADERS_AT_ONCE = 512;
+
+/** How a segment's batches are followed. */
+export interface Following {
+  sealed: boolean;
+  from?: Address | undefined;
+  /** Byte position of a batch that is known not to lie behind the address. */
+  start?: number;
+  passed?: (gap: Passed) => void;
+}
 
 /**
  * The whole batches of a segment from a place on, both checksums checked. What does not hold is told to `passed`: in a
@@ -39,9 +50,9 @@ const HEADERS_AT_ONCE = 512;
  */
 export async function* wholeBatches(
   file: LogFile,
-  { sealed, from, passed }: { sealed: boolean; from?: Address | undefined; passed?: (gap: Passed) => void },
+  { sealed, from, start = 0, passed }: Following,
 ): AsyncGenerator<BatchSeen, void, undefined> {
-  let at = from === undefined ? 0 : await positionOf(file, from);
+  let at = from === undefined ? start : await positionOf(file, from, start);
   while (at !== undefined) {
     const { end, stop, last } = await file.follow(at, {}, WINDOW_BYTES / 4);
     while (at < end) {
@@ -54,15 +65,15 @@ export async function* wholeBatches(
     at = end;
     if (stop.kind === 'budget' || (last && (stop.kind === 'chain' || stop.kind === 'foreign'))) continue;
     if (stop.kind === 'end' || (stop.kind === 'fill' && (await file.firstNonzero(at)) === null)) return;
-    passed?.({ from: at, why: stop.detail });
-    if (!sealed) return;
-    at = (await file.findHeader(at + (stop.batch?.length ?? 1)))?.position;
+    const gap = at;
+    at = sealed ? (await file.findHeader(gap + (stop.batch?.length ?? 1)))?.position : undefined;
+    passed?.({ from: gap, to: at, why: stop.detail });
   }
 }
 
 /** Position of the first batch that reaches to the address or beyond it, by the headers alone; undefined when none does. */
-async function positionOf(file: LogFile, address: Address): Promise<number | undefined> {
-  let at = 0;
+async function positionOf(file: LogFile, address: Address, start: number): Promise<number | undefined> {
+  let at = start;
   for (;;) {
     const headers = file.headers(at, HEADERS_AT_ONCE);
     const found = headers.find((batch) => reaches(batch, address));
@@ -81,6 +92,8 @@ async function positionOf(file: LogFile, address: Address): Promise<number | und
 
 function reaches(batch: BatchSeen, { kind, value }: Address): boolean {
   switch (kind) {
+    case 'byte':
+      return value < BigInt(batch.position + batch.length);
     case 'offset':
       return value < batch.baseOffset + BigInt(batch.payloadLength);
     case 'record':
@@ -112,11 +125,15 @@ export function* recordsOf(
     const offset = batch.baseOffset + BigInt(at);
     const nextOffset = batch.baseOffset + BigInt(end);
     const record = batch.baseRecord + index;
-    if (from === undefined || isAtOrAfter(from, { batch, index, record, nextOffset })) {
+    if (
+      from === undefined ||
+      isAtOrAfter(from, { batch, index, record, nextOffset, end: BigInt(start + end) })
+    ) {
       const content = contentOf(type, payload.subarray(at + RECORD_HEADER_BYTES, end));
       yield {
         batch,
         position: start + at,
+        valuePosition: start + end - content.value.length,
         record,
         offset,
         nextOffset,
@@ -139,9 +156,12 @@ function isAtOrAfter(
     index,
     record,
     nextOffset,
-  }: { batch: BatchSeen; index: bigint; record: bigint; nextOffset: bigint },
+    end,
+  }: { batch: BatchSeen; index: bigint; record: bigint; nextOffset: bigint; end: bigint },
 ): boolean {
   switch (kind) {
+    case 'byte':
+      return value < end;
     case 'offset':
       return value < nextOffset;
     case 'record':

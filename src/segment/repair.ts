@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { lockDirectory, rebuildIndex } from '../engine/index.js';
 import { collect, isDataDir } from './collect.js';
+import { cutTail, keptName, moveAside } from './cut.js';
 import { SegmentError, unreadable } from './errors.js';
 import { type Inspection, inspectPaths } from './inspect.js';
 import type { Problem } from './problems.js';
@@ -13,8 +12,11 @@ import { lockHolder } from './running.js';
 /** One thing that a repair does. */
 export interface RepairStep {
   path: string;
-  /** `recover`: what a start of the node does with the directory; `cut`: a torn end; `index`: written anew. */
-  action: 'recover' | 'cut' | 'index';
+  /**
+   * `recover`: what a start of the node does with the directory; `cut`: a torn end; `index`: written anew; `aside`: a copy of
+   * the counters that cannot be read gets another name, and a node writes it anew.
+   */
+  action: 'recover' | 'cut' | 'index' | 'aside';
   /** Byte position, where there is one. */
   at: number;
   detail: string;
@@ -61,6 +63,16 @@ export async function planRepair(path: string): Promise<RepairPlan> {
       steps.push({ path: report.path, action: 'cut', at: one.at, detail });
     }
   }
+  for (const { path: counters, kind, problems: found } of inspection.reports) {
+    const [why] = found.list;
+    if (kind === 'counters' && why && why.kind !== 'read')
+      steps.push({
+        path: counters,
+        action: 'aside',
+        at: why.at,
+        detail: `${why.detail}; kept as ${counters}.~damaged`,
+      });
+  }
   const left = problems
     .filter(
       ({ one, report }) => !REPAIRABLE.has(one.kind) && !steps.some((step) => covers(step, report, one)),
@@ -69,10 +81,10 @@ export async function planRepair(path: string): Promise<RepairPlan> {
   return { steps: steps.sort((a, b) => ORDER[a.action] - ORDER[b.action]), left };
 }
 
-const ORDER = { recover: 0, cut: 1, index: 2 };
+const ORDER = { recover: 0, cut: 1, index: 2, aside: 3 };
 
-function covers(step: RepairStep, report: FileReport, problem: Problem): boolean {
-  return step.action === 'recover' && step.path === report.path && step.at === problem.at;
+function covers({ action, path, at }: RepairStep, report: FileReport, problem: Problem): boolean {
+  return (action === 'recover' || action === 'aside') && path === report.path && at === problem.at;
 }
 
 /** Findings of a rehearsed start, those of damage aside, which changes nothing but that the topic is closed to writes. */
@@ -98,9 +110,10 @@ export async function carryOut(path: string, { steps }: RepairPlan): Promise<voi
     if (outcome?.error) throw refused(outcome.error);
   }
   for (const { action, path: segment, at } of steps) {
-    if (action === 'cut') await cut(segment, at);
+    if (action === 'cut') await cutTail(segment, at);
     // Recovery may have given it its final name, with an index.
     else if (action === 'index' && existsSync(segment)) await writeIndex(segment);
+    else if (action === 'aside') await moveAside(segment);
   }
 }
 
@@ -131,56 +144,4 @@ function inUse(dataDir: string, pid: number | undefined): SegmentError {
     code: 'DATA_DIR_IN_USE',
     hint: 'Stop it first: a repair changes files under its hands. A start repairs torn ends by itself; `lance segment verify` works beside it.',
   });
-}
-
-/** Where the bytes of a cut go (docs/formats.md, "Names with `~`"). */
-function keptName(path: string, at: number): string {
-  const name = `${path}.~cut-${at}`;
-  let free = name;
-  for (let number = 1; existsSync(free); number++) free = `${name}.${number}`;
-  return free;
-}
-
-const PIECE = 1024 * 1024;
-const BLOCK = 4096;
-
-/** Keeps what stands from `at` on beside the file, durably, then puts zeros in its place, up to a whole block. */
-async function cut(path: string, at: number): Promise<void> {
-  const kept = keptName(path, at);
-  const file = await open(path, 'r+');
-  try {
-    const { size } = await file.stat();
-    const copy = await open(`${kept}~`, 'wx');
-    const buffer = Buffer.alloc(PIECE);
-    const dirty: { from: number; length: number }[] = [];
-    try {
-      for (let from = at; from < size; from += PIECE) {
-        const { bytesRead } = await file.read(buffer, 0, PIECE, from);
-        const piece = buffer.subarray(0, bytesRead);
-        if (piece.every((byte) => byte === 0)) continue;
-        dirty.push({ from, length: bytesRead });
-        await copy.write(piece, 0, bytesRead, from - at);
-      }
-      await copy.sync();
-    } finally {
-      await copy.close();
-    }
-    await rename(`${kept}~`, kept);
-    await flushDirectory(dirname(path));
-    const zeros = Buffer.alloc(PIECE);
-    for (const { from, length } of dirty) await file.write(zeros, 0, length, from);
-    if (size % BLOCK !== 0) await file.truncate(Math.ceil(size / BLOCK) * BLOCK);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function flushDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

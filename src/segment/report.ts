@@ -1,3 +1,4 @@
+import { type Histogram, QUANTILES, type Snapshot } from '../counters/index.js';
 import type { BatchSeen, ChunkReport } from '../engine/index.js';
 import { formatSortKey } from '../protocol/index.js';
 import type { IndexReport } from './index-file.js';
@@ -20,6 +21,7 @@ export interface FileReport {
   journal?: ChunkReport;
   start?: JournalStart;
   offsets?: CommittedEntry[];
+  counters?: Snapshot;
   /** What a JSON file holds. */
   document?: unknown;
   /** Something worth knowing that is no problem. */
@@ -33,14 +35,12 @@ export interface SegmentReport {
   index: IndexReport;
 }
 
-/** The sort key of a batch's first record, as 32 hex digits. */
-export function firstKeyOf(batch: BatchSeen): string {
-  return formatSortKey(batch.timestampNs, batch.nodeActorSequence);
-}
-
-/** The sort key of a batch's last record. */
-export function lastKeyOf(batch: BatchSeen): string {
-  return formatSortKey(batch.timestampNs, lastSequence(batch));
+/** The sort key of a batch's first record, or of an index entry, as 32 hex digits. */
+export function sortKeyOf({
+  timestampNs,
+  nodeActorSequence,
+}: Pick<BatchSeen, 'timestampNs' | 'nodeActorSequence'>): string {
+  return formatSortKey(timestampNs, nodeActorSequence);
 }
 
 /** The JSON of a file (cli.md, `lance segment inspect`). Files that are no segments have the same fields, and one of their own. */
@@ -58,8 +58,8 @@ export function reportDocument(report: FileReport): Record<string, unknown> {
     records: scan?.records ?? 0,
     firstRecord: first ? first.baseRecord : null,
     lastRecord: last ? last.baseRecord + BigInt(last.recordCount - 1) : null,
-    firstKey: first ? firstKeyOf(first) : null,
-    lastKey: last ? lastKeyOf(last) : null,
+    firstKey: first ? sortKeyOf(first) : null,
+    lastKey: last ? formatSortKey(last.timestampNs, lastSequence(last)) : null,
     types: Object.fromEntries(types.map(([type, count]) => [type.toString(16).padStart(2, '0'), count])),
     index: segment
       ? { entries: segment.index.entries, valid: segment.index.valid }
@@ -69,12 +69,34 @@ export function reportDocument(report: FileReport): Record<string, unknown> {
   };
 }
 
-function own({ journal, start, offsets, document, kind }: FileReport): Record<string, unknown> {
+function own({ journal, start, offsets, counters, document, kind }: FileReport): Record<string, unknown> {
   if (journal) {
     const { fileBytes: _, problems: __, error: ___, ...rest } = journal;
     return { journal: rest };
   }
   if (start) return { start };
   if (offsets) return { committed: offsets };
+  if (counters) return { counters: countersDocument(counters) };
   return document === undefined ? {} : { [kind]: document };
+}
+
+/** What a copy of the counters holds; of a histogram its count, sum, extremes and quantiles (docs/formats.md, "Counters"). */
+function countersDocument({ pid, startNs, heartbeatNs, samples }: Snapshot): Record<string, unknown> {
+  return {
+    pid,
+    startNs: startNs.toString(),
+    heartbeatNs: heartbeatNs.toString(),
+    values: samples.map((sample) => {
+      const { key, name, labels, kind, unit } = sample;
+      const value =
+        sample.kind === 'histogram' ? histogramDocument(sample.histogram) : { value: sample.value };
+      return { key, name, labels, kind, unit, ...value };
+    }),
+  };
+}
+
+function histogramDocument(histogram: Histogram): Record<string, number> {
+  const { count, sum, min, max } = histogram;
+  const quantiles = Object.entries(QUANTILES).map(([name, at]) => [name, histogram.quantile(at)]);
+  return { count, sum, min, max, ...Object.fromEntries(quantiles) };
 }

@@ -220,23 +220,9 @@ class Scanner {
     if (kind === 'newer' || kind === 'read' || durable > reached) {
       return this.pass(kind, kind === 'newer' ? detail : `${detail}; offset ${durable} was durable`, batch);
     }
-    const to = await this.endOfBytes(gap);
+    const to = await endOfBytes(this.file, gap);
     this.scan.torn = { at: gap, why: detail, to, batches };
     return false;
-  }
-
-  /** Behind the last byte that is not zero, looked for in steps from the gap on. */
-  private async endOfBytes(from: number): Promise<number> {
-    const step = 1024 * 1024;
-    let end = from;
-    for (let at = await this.file.firstNonzero(from); at !== null; at = await this.file.firstNonzero(end)) {
-      const bytes = this.file.read(at, step);
-      if (bytes.length === 0) break;
-      let last = bytes.length;
-      while (last > 0 && bytes[last - 1] === 0) last -= 1;
-      end = at + Math.max(last, 1);
-    }
-    return end;
   }
 
   private checkName(): void {
@@ -264,6 +250,20 @@ class Scanner {
         `the name ends at ${name.endNs}, the last record at ${last.timestampNs}`,
       );
   }
+}
+
+/** Behind the last byte that is not zero; `from` where there is none. Holes of a sparse file are not read. */
+export async function endOfBytes(file: LogFile, from: number): Promise<number> {
+  const step = 1024 * 1024;
+  let end = from;
+  for (let at = await file.firstNonzero(from); at !== null; at = await file.firstNonzero(end)) {
+    const bytes = file.read(at, step);
+    if (bytes.length === 0) break;
+    let last = bytes.length;
+    while (last > 0 && bytes[last - 1] === 0) last -= 1;
+    end = at + Math.max(last, 1);
+  }
+  return end;
 }
 
 function ownerOf(wanted: WantedBatch, batch: BatchSeen | undefined): WantedBatch {

@@ -37,12 +37,35 @@ export function readMetadata(path: string, text: string, problems: ProblemList):
     ['created_at', whole(0, Number.MAX_SAFE_INTEGER), 'seconds since 1970'],
     ['topic_epoch', whole(0, U32), 'a number'],
     ['durability', (value) => value === 'durable' || value === 'written', '"durable" or "written"'],
+    ['retention', isRetention, 'absent, or {"max_age_secs","max_bytes"}, whole numbers'],
+    ['resume', isResume, 'absent, or {"offset","record","key","chain"}, the key as 32 hexadecimal digits'],
   ]);
   if (!right) return { document, meaning: undefined };
   const { id, name, topic_epoch: epoch } = document as { id: number; name: string; topic_epoch: number };
   if (name !== folder && folder !== '.')
     problems.add('name', 0, `it says that the topic is called "${name}", the directory "${folder}"`);
   return { document, meaning: { id, name, epoch } };
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+// As far as JSON.parse keeps numbers: beyond 2^53 a double is near enough to tell a number from none.
+const count = (value: unknown) => typeof value === 'number' && value >= 0 && Number.isInteger(value);
+
+function isRetention(value: unknown): boolean {
+  const { max_age_secs: age, max_bytes: bytes } = fieldsOf(value);
+  const holds = (one: unknown) => one === undefined || count(one);
+  return value === undefined || value === null || (typeof value === 'object' && holds(age) && holds(bytes));
+}
+
+function isResume(value: unknown): boolean {
+  const { offset, record, key, chain } = fieldsOf(value);
+  const hex = typeof key === 'string' && /^[0-9a-f]{32}$/i.test(key);
+  return (
+    value === undefined || value === null || (count(offset) && count(record) && hex && whole(0, U32)(chain))
+  );
 }
 
 /** Reads `node.json`; what is wrong goes to `problems`. */
@@ -57,15 +80,24 @@ export function readNode(text: string, problems: ProblemList): Read<NodeDocument
   return { document, meaning: right ? (document as NodeDocument) : undefined };
 }
 
-/** Reads `quarantine.json`, whose being there is the problem. */
+/** Reads `quarantine.json`, whose being there is the problem (docs/formats.md, "quarantine.json"). */
 export function readQuarantine(text: string, problems: ProblemList): Read<undefined> {
   const document = parse(text, problems);
-  const { offset, from, to, segment, reason } = (document ?? {}) as Record<string, unknown>;
-  problems.add(
-    'quarantine',
-    0,
-    `the topic takes no writes: offset ${offset} is missing, bytes ${from} to ${to} of the segment with base offset ${segment} (${reason})`,
-  );
+  const right = holds(document, problems, [
+    ...(['segment', 'from', 'to', 'offset', 'durable_offset', 'found_ns'] as const).map(
+      (key): Check => [key, count, 'a whole number'],
+    ),
+    ['node', whole(0, 0xffff), 'the id of a node'],
+    ['reason', (value) => typeof value === 'string', 'a sentence'],
+  ]);
+  if (right) {
+    const { offset, from, to, segment, reason } = fieldsOf(document);
+    problems.add(
+      'quarantine',
+      0,
+      `the topic takes no writes: offset ${offset} is missing, bytes ${from} to ${to} of the segment with base offset ${segment} (${reason})`,
+    );
+  }
   return { document, meaning: undefined };
 }
 

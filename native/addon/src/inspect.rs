@@ -274,6 +274,16 @@ impl LogFile {
             from: from.cast_unsigned(),
         }))
     }
+    /// Ordinals in a stretch of both indexes whose entries this segment, whose batches end at byte `end`, does not confirm.
+    #[napi(ts_return_type = "Promise<number[]>")]
+    pub fn unconfirmed(&self, idx: Buffer, pos: Buffer, end: i64) -> Result<AsyncTask<Confirm>> {
+        Ok(AsyncTask::new(Confirm {
+            file: self.inner()?,
+            idx: idx.to_vec(),
+            pos: pos.to_vec(),
+            end: end.cast_unsigned(),
+        }))
+    }
     /// `length` bytes from `at` on; fewer at the end of the file.
     #[napi]
     pub fn read(&self, at: i64, length: u32) -> Result<Buffer> {
@@ -342,6 +352,25 @@ impl Task for FirstNonzero {
         Ok(self.file.first_nonzero(self.from)?.map(u64::cast_signed))
     }
     fn resolve(&mut self, _env: Env, found: Option<i64>) -> Result<Option<i64>> {
+        Ok(found)
+    }
+}
+
+/// Runs on a worker thread of libuv.
+pub struct Confirm {
+    file: Arc<recovery::LogFile>,
+    idx: Vec<u8>,
+    pos: Vec<u8>,
+    end: u64,
+}
+
+impl Task for Confirm {
+    type Output = Vec<u32>;
+    type JsValue = Vec<u32>;
+    fn compute(&mut self) -> Result<Vec<u32>> {
+        Ok(self.file.unconfirmed(&self.idx, &self.pos, self.end)?)
+    }
+    fn resolve(&mut self, _env: Env, found: Vec<u32>) -> Result<Vec<u32>> {
         Ok(found)
     }
 }

@@ -29,11 +29,11 @@ export default class SegmentInspect extends LanceCommand {
     path: Args.string({ required: true, description: 'files or directories' }),
   };
   static override flags = {
-    batches: Flags.boolean({ description: 'list batch headers, every field' }),
+    batches: Flags.boolean({ description: 'list batch headers, of a journal chunk its blocks; every field' }),
     records: Flags.boolean({ description: 'list records' }),
     index: Flags.boolean({ description: 'list index entries' }),
     at: Flags.string({
-      helpValue: 'offset:N|record:N|time:T|key:HEX',
+      helpValue: 'offset:N|record:N|time:T|key:HEX|byte:N',
       description: 'list from there on; one record unless --batches or --records is given',
     }),
     limit: Flags.integer({ min: 1, description: 'list no more than so many' }),
@@ -46,12 +46,14 @@ export default class SegmentInspect extends LanceCommand {
     const { batches, records, index, limit, json } = flags;
     if (flags.tui) {
       const { runBrowser } = await import('../../cli/segment-browser.js');
-      return runBrowser(argv as string[]);
+      const code = await runBrowser(argv as string[]);
+      if (code !== ExitCode.done) this.exit(code);
+      return;
     }
     const at = flags.at === undefined ? undefined : parseAddress(flags.at);
     const details =
       batches || records || index || at ? { batches, records, index, at, limit, json } : undefined;
-    const out = { print: (text: string) => this.print(text) };
+    const out = { print: (text: string) => this.print(text), say: (text: string) => this.say(text) };
     const code = await runInspect(argv as string[], json, out, details);
     if (code !== ExitCode.done) this.exit(code);
   }

@@ -22,7 +22,10 @@ export default class SegmentRepair extends LanceCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SegmentRepair);
-    const code = await runRepair(args.path, flags, { print: (text) => text !== '' && this.print(text) });
+    const code = await runRepair(args.path, flags, {
+      print: (text) => text !== '' && this.print(text),
+      say: (text) => this.say(text),
+    });
     if (code !== ExitCode.done) this.exit(code);
   }
 }

@@ -20,7 +20,8 @@ export default class SegmentVerify extends LanceCommand {
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(SegmentVerify);
-    const code = await runInspect(argv as string[], flags.json, { print: (text) => this.print(text) });
+    const out = { print: (text: string) => this.print(text), say: (text: string) => this.say(text) };
+    const code = await runInspect(argv as string[], flags.json, out);
     if (code !== ExitCode.done) this.exit(code);
   }
 }

@@ -4,6 +4,7 @@
 //! mapped: one may be cut while it is looked at.
 
 mod chunk;
+mod confirm;
 mod file;
 mod follow;
 
