@@ -112,6 +112,21 @@ async function vitest() {
   }
 }
 
+/** The booted machine (test/machine) prints one closing line; on a computer that cannot boot one, the reason. */
+async function machine() {
+  const tally = none();
+  const ok = await stream(process.execPath, ['test/machine/run.mjs'], {
+    onLine(line) {
+      const result = /^MACHINE TEST: (\d+) passed, (\d+) failed/.exec(line);
+      if (result) [tally.passed, tally.failed] = [Number(result[1]), Number(result[2])];
+      const reason = /^MACHINE TEST: not run, (.*)$/.exec(line)?.[1];
+      if (reason) tally.skipped.push({ name: 'lance on a machine of two NUMA nodes', reason });
+    },
+  });
+  if (!ok && tally.failed === 0 && tally.skipped.length === 0) tally.failed = 1;
+  return tally;
+}
+
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const cargo = (command, ...args) => check('cargo', command, '--manifest-path', 'native/Cargo.toml', ...args);
 
@@ -127,6 +142,7 @@ const suites = {
   cargo: cargoTest,
   guard,
   vitest,
+  machine,
 };
 
 const only = process.argv.slice(2);

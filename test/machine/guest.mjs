@@ -1,61 +1,12 @@
-// Runs inside the test machine as its only program: `lance topology` against a real kernel. Prints a line a check and one for all.
+// Runs inside the test machine as its only program: `lance topology` and `lance serve` on a real kernel. Prints a line a check and one for all.
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { check, lance as command, counts, lanceProcess, part, say, text } from './checks.mjs';
+import { testServe } from './guest-serve.mjs';
 
-const entry = pathToFileURL('/opt/lance/bin/run.js').href;
-const { run } = await import('/opt/lance/node_modules/@oclif/core/lib/index.js');
-const { report } = await import('/opt/lance/dist/cli/report.js');
-process.setMaxListeners(0); // each run of the command listens for signals
-
-let passed = 0;
-let failed = 0;
-const say = (text) => process.stdout.write(`${text}\n`);
-
-function check(sentence, is, wanted) {
-  const same = JSON.stringify(is) === JSON.stringify(wanted);
-  if (same) passed += 1;
-  else failed += 1;
-  say(
-    same
-      ? `ok     ${sentence}`
-      : `NOT OK ${sentence}: is ${JSON.stringify(is)}, not ${JSON.stringify(wanted)}`,
-  );
-}
-
-/** The command through its own entry, once: a process of its own takes most of a minute on an emulated processor. */
-function lanceProcess(...args) {
-  const ended = spawnSync('node', ['/opt/lance/bin/run.js', 'topology', ...args], {
-    encoding: 'utf8',
-    cwd: '/',
-  });
-  return { code: ended.status, stdout: ended.stdout + ended.stderr };
-}
-
-/** The command in this process, with its own parsing, output and exit code. */
-async function lance(...args) {
-  const argv = ['topology', '--data-dir', '/var/lib/lance', ...args];
-  const write = process.stdout.write.bind(process.stdout);
-  let stdout = '';
-  process.stdout.write = (chunk, encoding, done) => {
-    stdout += chunk;
-    (typeof encoding === 'function' ? encoding : done)?.();
-    return true;
-  };
-  let code = 0;
-  try {
-    await run(argv, entry);
-  } catch (error) {
-    code = report(error, argv);
-  } finally {
-    process.stdout.write = write;
-  }
-  return { code, stdout, json: args.includes('--json') ? JSON.parse(stdout) : undefined };
-}
-
-const text = (path) => readFileSync(path, 'latin1');
+const lance = (...args) => command('topology', '--data-dir', '/var/lib/lance', ...args);
 const irqFile = (irq, name = 'smp_affinity_list') => `/proc/irq/${irq}/${name}`;
 
 /** Every steering file of the machine, byte for byte. */
@@ -103,7 +54,8 @@ async function trafficFrom(cpu) {
 }
 
 async function main() {
-  const shownText = lanceProcess('--data-dir', '/var/lib/lance');
+  part('lance topology');
+  const shownText = lanceProcess('topology', '--data-dir', '/var/lib/lance');
   say(shownText.stdout);
   check('the command shows the machine and ends with 0', shownText.code, 0);
   const shown = (await lance('--json')).json;
@@ -151,6 +103,7 @@ async function main() {
   const ioVector = nvme.irqs.filter((irq) => irq.managed).find((irq) => irq.effective === String(io.cpu));
   check("the I/O agent's CPU is interrupted by an NVMe queue", ioVector !== undefined, true);
 
+  part('apply, check, revert');
   const before = steering();
   check('--check finds a machine that was not steered adrift', (await lance('--check')).code, 3);
   const dry = await lance('--apply', '--dry-run');
@@ -192,6 +145,7 @@ async function main() {
   check('--revert ends with 0', (await lance('--revert')).code, 0);
   check('--revert has put back every byte', steering(), before);
 
+  part('an unplugged CPU');
   check('--apply ends with 0 again', (await lance('--apply')).code, 0);
   writeFileSync(`/sys/devices/system/cpu/cpu${network.cpu}/online`, '0');
   check("--check ends with 3 when the network agent's CPU was unplugged", (await lance('--check')).code, 3);
@@ -202,12 +156,15 @@ async function main() {
   writeFileSync(`/sys/devices/system/cpu/cpu${network.cpu}/online`, '1');
   check('--revert ends with 0 when the CPU is back', (await lance('--revert')).code, 0);
   check('--revert has put back every byte again', steering(), before);
+
+  await testServe(nic.pci);
+  check('after serve, --revert has put back every byte', steering(), before);
 }
 
 try {
   await main();
 } catch (error) {
-  failed += 1;
+  counts.failed += 1;
   say(`NOT OK the test itself: ${error.stack}`);
 }
-say(`MACHINE TEST: ${passed} passed, ${failed} failed`);
+say(`MACHINE TEST: ${counts.passed} passed, ${counts.failed} failed`);

@@ -1,6 +1,6 @@
 // What the test machine is made of: a Debian kernel, an initramfs that loads its drivers, and a disk image with Node and this
 // tree's `lance`. Everything lands in .cache/machine and is made again only when what it is made from has changed.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { addonFile } from '../../scripts/setup.mjs';
 
 export const top = resolve(import.meta.dirname, '../..');
 export const cache = join(top, '.cache/machine');
@@ -37,6 +38,7 @@ export function missingPrograms() {
     'qemu-system-x86_64': 'qemu-system-x86',
     busybox: 'busybox-static',
     cpio: 'cpio',
+    strace: 'strace',
     mke2fs: 'e2fsprogs',
     ip: 'iproute2',
     'dpkg-deb': 'dpkg',
@@ -48,7 +50,7 @@ export function missingPrograms() {
     .map(([program, pkg]) => `${program} (${pkg})`);
 }
 
-/** The newest Debian kernel, downloaded and unpacked. Returns the paths of kernel and modules. */
+/** The newest Debian kernel, downloaded and unpacked. Returns the paths of kernel and modules; undefined where apt has none. */
 export function kernel() {
   const dir = join(cache, 'kernel');
   const found = () =>
@@ -56,10 +58,10 @@ export function kernel() {
       ? readdirSync(join(dir, 'boot')).find((name) => name.startsWith('vmlinuz-'))
       : undefined;
   if (found() === undefined) {
+    const name = kernelPackage();
+    if (name === undefined) return undefined;
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true });
-    const name = /Depends: (linux-image-\S+)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
-    if (name === undefined) throw new Error('apt knows no linux-image-amd64: run apt-get update');
     run('apt-get', ['download', '-qq', '-o', 'APT::Sandbox::User=root', name], { cwd: dir });
     const deb = readdirSync(dir).find((file) => file.endsWith('.deb'));
     run('dpkg-deb', ['-x', join(dir, deb), dir]);
@@ -71,6 +73,28 @@ export function kernel() {
     modules: join(dir, 'lib/modules', version, 'kernel'),
     version,
   };
+}
+
+/** The package of the newest kernel; images of containers come without apt's lists, so these are fetched where need be. */
+function kernelPackage() {
+  const ask = () => {
+    try {
+      const shown = run('apt-cache', ['depends', 'linux-image-amd64'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      return /Depends: (linux-image-\S+)/.exec(shown)?.[1];
+    } catch {
+      return undefined;
+    }
+  };
+  const known = ask();
+  if (known !== undefined) return known;
+  try {
+    run('apt-get', ['update', '-qq']);
+  } catch {
+    return undefined;
+  }
+  return ask();
 }
 
 /** Module files in the order they must be loaded, read from the `depends=` that each carries. */
@@ -98,7 +122,7 @@ export function initramfs({ modules, version }) {
   rmSync(dir, { recursive: true, force: true });
   for (const sub of ['bin', 'modules', 'proc', 'sys', 'dev', 'root'])
     mkdirSync(join(dir, sub), { recursive: true });
-  cpSync(realpathSync(which('busybox')), join(dir, 'bin/busybox'));
+  copyProgram(realpathSync(which('busybox')), join(dir, 'bin/busybox'), dir);
   const files = moduleFiles(modules);
   for (const module of files) cpSync(module, join(dir, 'modules', basename(module)));
   const init = [
@@ -124,11 +148,16 @@ export function disk() {
   rmSync(dir, { recursive: true, force: true });
   for (const sub of ['bin', 'sbin', 'proc', 'sys', 'dev', 'tmp', 'etc', 'var/lib/lance', 'opt/lance'])
     mkdirSync(join(dir, sub), { recursive: true });
-  cpSync(realpathSync(which('busybox')), join(dir, 'bin/busybox'));
+  copyProgram(realpathSync(which('busybox')), join(dir, 'bin/busybox'), dir);
   copyProgram(realpathSync(process.execPath), join(dir, 'bin/node'), dir);
+  copyProgram(realpathSync(which('strace')), join(dir, 'bin/strace'), dir);
   const lance = join(dir, 'opt/lance');
   for (const part of ['bin', 'dist', 'package.json', 'oclif.manifest.json'])
     cpSync(join(top, part), join(lance, part), { recursive: true });
+  const addon = addonFile();
+  if (addon === undefined) throw new Error('the engine is not built: npm run build');
+  mkdirSync(join(lance, 'native/addon'), { recursive: true });
+  copyProgram(addon, join(lance, 'native/addon', basename(addon)), dir);
   const packages = run('npm', ['ls', '--omit=dev', '--all', '--parseable'], {
     cwd: top,
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -137,22 +166,27 @@ export function disk() {
     if (existsSync(path))
       cpSync(path, join(lance, relative(top, path)), {
         recursive: true,
-        filter: (from) => !/\.(node|map|md|ts)$/.test(from),
+        filter: (from) => !/\.(map|md|ts)$/.test(from),
       });
   }
-  cpSync(join(import.meta.dirname, 'guest.mjs'), join(dir, 'opt/guest.mjs'));
+  for (const path of readdirSync(join(lance, 'node_modules'), { recursive: true, encoding: 'utf8' })) {
+    if (path.endsWith('.node')) copyLibraries(join(lance, 'node_modules', path), dir);
+  }
+  for (const file of ['guest.mjs', 'guest-serve.mjs', 'checks.mjs'])
+    cpSync(join(import.meta.dirname, file), join(dir, 'opt', file));
   writeFileSync(join(dir, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\n');
   const init = [
     '#!/bin/busybox sh',
-    'export PATH=/bin:/sbin HOME=/ NO_COLOR=1; /bin/busybox --install -s /bin',
-    'mount -t tmpfs tmp /tmp; hostname two-nodes; ip link set lo up; ip addr add 10.77.0.2/24 dev eth0; ip link set eth0 up',
-    'node /opt/guest.mjs',
+    'export PATH=/bin:/sbin HOME=/ NO_COLOR=1 LANG=C.UTF-8; /bin/busybox --install -s /bin',
+    'mount -t tmpfs tmp /tmp; mkdir -p /dev/shm; mount -t tmpfs shm /dev/shm; hostname two-nodes; ip link set lo up; ip addr add 10.77.0.2/24 dev eth0; ip link set eth0 up',
+    // Through a pipe: no progress bars in the transcript.
+    'node /opt/guest.mjs 2>&1 | cat; dmesg | grep -i segfault',
     'sync; poweroff -f',
     '',
   ].join('\n');
   writeFileSync(join(dir, 'sbin/init'), init, { mode: 0o755 });
   rmSync(file, { force: true });
-  run('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal,^metadata_csum', '-d', dir, file, '512M'], {
+  run('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal,^metadata_csum', '-d', dir, file, '768M'], {
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
   return file;
@@ -167,7 +201,13 @@ function which(program) {
 /** A program and the shared libraries it loads, each at its own path below `root`. */
 function copyProgram(from, to, root) {
   cpSync(from, to);
-  for (const line of run('ldd', [from]).split('\n')) {
+  copyLibraries(from, root);
+}
+
+/** The shared libraries that a program or an addon loads. ldd fails for what is linked statically. */
+function copyLibraries(file, root) {
+  const { stdout } = spawnSync('ldd', [file], { encoding: 'utf8' });
+  for (const line of stdout.split('\n')) {
     const library = /(\/\S+\.so\S*)/.exec(line)?.[1];
     if (library === undefined) continue;
     const target = join(root, library);
