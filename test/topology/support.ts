@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -49,5 +49,16 @@ export function steeringBytes(root: string): Map<string, string> {
     }
   };
   walk('');
+  return found;
+}
+
+/** Every directory, file and link below a root, with its bytes or target. */
+export function wholeTree(root: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isSymbolicLink()) found.set(path, readlinkSync(path));
+    else found.set(path, entry.isDirectory() ? 'directory' : readFileSync(path, 'latin1'));
+  }
   return found;
 }

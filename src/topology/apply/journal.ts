@@ -6,10 +6,11 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, TopologyError } from '../errors.js';
 import { RootFiles } from './files.js';
@@ -42,6 +43,13 @@ const journalSchema = z.strictObject({
   entries: z.array(entrySchema).max(200_000),
   /** IRQs that the kernel refused to move, with its errno. */
   refused: z.array(z.strictObject({ irq: z.number().int(), errno: z.string() })),
+  /** How many directories were made for the journal, from its own up: they go with it, as far as nothing else is in them. */
+  madeDirs: z
+    .number()
+    .int()
+    .min(0)
+    .max(JOURNAL_DIR.split('/').length - 1)
+    .optional(),
 });
 
 /** What was, and what the plan made of it. */
@@ -51,6 +59,7 @@ export type JournalEntry = z.infer<typeof entrySchema>;
 /** The journal of the machine below one root: replaced as a whole, and on stable storage before a call returns. */
 export class JournalFile {
   readonly #path: string;
+  #madeDirs = 0;
 
   constructor(root: string) {
     this.#path = new RootFiles(root).locate(JOURNAL_PATH);
@@ -84,7 +93,10 @@ export class JournalFile {
       throw bad(error instanceof Error ? error.message : 'no JSON');
     }
     const checked = journalSchema.safeParse(parsed);
-    if (checked.success) return checked.data;
+    if (checked.success) {
+      this.#madeDirs = checked.data.madeDirs ?? 0;
+      return checked.data;
+    }
     const issue = checked.error.issues[0];
     throw bad(`${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'not as it should be'}`);
   }
@@ -92,9 +104,10 @@ export class JournalFile {
   /** Replaces the journal and flushes it, its directory too. Raises JOURNAL_UNWRITABLE; the machine was not touched then. */
   write(journal: Journal): void {
     const dir = dirname(this.#path);
-    const fresh = join(dir, `.topology-journal.${process.pid}`);
+    const fresh = this.#fresh;
     try {
-      mkdirSync(dir, { recursive: true });
+      const made = mkdirSync(dir, { recursive: true });
+      if (made !== undefined) this.#madeDirs = relative(dirname(made), dir).split('/').length;
       rmSync(fresh, { force: true });
       const fd = openSync(
         fresh,
@@ -102,7 +115,8 @@ export class JournalFile {
         0o644,
       );
       try {
-        writeWhole(fd, Buffer.from(`${JSON.stringify(journal, null, 1)}\n`));
+        const whole = this.#madeDirs > 0 ? { ...journal, madeDirs: this.#madeDirs } : journal;
+        writeWhole(fd, Buffer.from(`${JSON.stringify(whole, null, 1)}\n`));
         fsyncSync(fd);
       } finally {
         closeSync(fd);
@@ -119,10 +133,31 @@ export class JournalFile {
     }
   }
 
-  /** Takes the journal away, durably. */
+  /** Takes away what a process left that died while it wrote its first journal. */
+  removeUnfinished(): void {
+    rmSync(this.#fresh, { force: true });
+  }
+
+  /** Takes the journal away, durably, with what a process left that died while it wrote one, and the directories made for it. */
   remove(): void {
+    let dir = dirname(this.#path);
+    rmSync(this.#fresh, { force: true });
     rmSync(this.#path, { force: true });
-    syncDirectory(dirname(this.#path));
+    syncDirectory(dir);
+    for (; this.#madeDirs > 0; this.#madeDirs -= 1) {
+      try {
+        rmdirSync(dir);
+      } catch {
+        return; // something else is in it
+      }
+      dir = dirname(dir);
+      syncDirectory(dir);
+    }
+  }
+
+  /** Where a journal is written before it takes the old one's place; its name is always the same, for only the lock's holder writes. */
+  get #fresh(): string {
+    return join(dirname(this.#path), '.topology-journal.new');
   }
 
   /** Moves the journal of an earlier boot aside and returns its new path. */

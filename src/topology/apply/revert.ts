@@ -35,7 +35,10 @@ export function revert({
   const file = new JournalFile(root);
   const journal = file.read();
   const findings: Finding[] = [];
-  if (journal === undefined) return { restored: [], unchanged: 0, findings };
+  if (journal === undefined) {
+    if (!dryRun) file.removeUnfinished();
+    return { restored: [], unchanged: 0, findings };
+  }
   if (journal.bootId !== bootId) {
     throw new TopologyError(
       'JOURNAL_OTHER_BOOT',
