@@ -21,11 +21,11 @@ export async function readGeneralFacts(): Promise<GeneralFacts> {
     const { default: si } = await import('systeminformation');
     const [system, os] = await Promise.all([si.system(), si.osInfo()]);
     const text = (value: string): string | null =>
-      value.trim() === '' || value === '-' ? null : value.trim();
+      /^(-|unknown|)$/i.test(value.trim()) ? null : value.trim();
     return {
       manufacturer: text(system.manufacturer),
       model: text(system.model),
-      distribution: text(`${os.distro} ${os.release}`),
+      distribution: text([os.distro, os.release].filter((part) => text(part) !== null).join(' ')),
       virtual: system.virtual ?? null,
     };
   };

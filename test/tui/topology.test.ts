@@ -21,6 +21,8 @@ describe("lance topology's screen", () => {
         const text = draw(build, columns);
         expect(text).not.toContain('\u001b');
         for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(columns);
+        // Folded text begins under the text before it.
+        expect(text.slice(text.indexOf('Findings'), text.indexOf('Plan ('))).not.toMatch(/\n {6}/);
       }
     },
   );

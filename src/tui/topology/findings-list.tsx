@@ -1,7 +1,7 @@
 import { Box, Text } from 'ink';
 import type { ReactElement } from 'react';
 import type { Finding } from '../../topology/findings/types.js';
-import { type Style, useStyle } from './theme.js';
+import { type Style, useFold, useStyle } from './theme.js';
 
 const MARKS: Readonly<Record<Finding['severity'], { mark: string; style: Style }>> = {
   critical: { mark: '!!', style: { color: 'red', bold: true } },
@@ -9,22 +9,25 @@ const MARKS: Readonly<Record<Finding['severity'], { mark: string; style: Style }
   info: { mark: 'i ', style: { dimColor: true } },
 };
 
+/** Columns of the mark before each finding. */
+const INDENT = 5;
+
 /** Findings with what to do about each, and why where nothing can be done here. */
 export function FindingsList({ findings }: { findings: readonly Finding[] }): ReactElement {
   const style = useStyle();
+  const fold = useFold(INDENT);
   return (
     <Box flexDirection="column">
       <Text {...style({ bold: true })}>{findings.length === 0 ? 'Nothing to remark' : 'Findings'}</Text>
       {findings.map((found) => (
         <Box key={`${found.id} ${found.what}`}>
-          <Box width={5} flexShrink={0}>
+          <Box width={INDENT} flexShrink={0}>
             <Text {...style(MARKS[found.severity].style)}> {MARKS[found.severity].mark}</Text>
           </Box>
           <Box flexDirection="column">
-            <Text>{found.what}</Text>
+            <Text>{fold(found.what)}</Text>
             <Text {...style({ dimColor: true })}>
-              {found.supported ? '' : `not from here (${found.reason}): `}
-              {found.advice}
+              {fold(found.supported ? found.advice : `not from here (${found.reason}): ${found.advice}`)}
             </Text>
           </Box>
         </Box>

@@ -29,7 +29,7 @@ function coresOf(machine: Machine, plan: Plan, node: NumaNode): CoreFacts[] {
     cpus: cpuSet(cpus),
     isolated: cpus.every((cpu) => isolated.has(cpu)),
     roles: plan.threads.filter((thread) => cpus.includes(thread.cpu)).map((thread) => thread.role),
-    irqs: cpus.flatMap((cpu) => delivered.get(cpu) ?? []),
+    irqs: cpus.flatMap((cpu) => delivered.get(cpu) ?? []).sort((a, b) => a - b),
   }));
 }
 

@@ -7,7 +7,7 @@ import type { Plan } from '../../topology/plan/types.js';
 import { FindingsList } from './findings-list.js';
 import { NodeBox } from './node-box.js';
 import { PlanDiff } from './plan-diff.js';
-import { ThemeContext, toAscii, useBorder, useStyle } from './theme.js';
+import { ThemeContext, toAscii, useBorder, useFold, useStyle } from './theme.js';
 import { bytes, systemLine } from './words.js';
 
 export interface TopologyScreenProps {
@@ -26,6 +26,7 @@ function Heading({
   general: GeneralFacts | undefined;
 }): ReactElement {
   const style = useStyle();
+  const fold = useFold(0);
   const { system } = machine;
   const online = machine.cpus.filter((cpu) => cpu.online).length;
   const off = machine.cpus.length - online;
@@ -44,16 +45,20 @@ function Heading({
         {[system.cpuModel ?? system.arch ?? 'unknown CPU', ...size].join(' · ')}
       </Text>
       <Text {...style({ dimColor: true })}>
-        {[
-          `kernel ${system.kernel ?? 'unknown'}`,
-          ...made,
-          ...(system.container === null ? [] : [`container: ${system.container}`]),
-        ].join(' · ')}
+        {fold(
+          [
+            `kernel ${system.kernel ?? 'unknown'}`,
+            ...made,
+            ...(system.container === null ? [] : [`container: ${system.container}`]),
+          ].join(' · '),
+        )}
       </Text>
-      <Text {...style({ dimColor: true })}>{systemLine(system)}</Text>
+      <Text {...style({ dimColor: true })}>{fold(systemLine(system))}</Text>
       {machine.dataPath !== null && machine.dataPath.devices.length > 0 && (
         <Text {...style({ dimColor: true })}>
-          data {machine.dataPath.dir} on {machine.dataPath.fileSystem}: {machine.dataPath.layers.join(' > ')}
+          {fold(
+            `data ${machine.dataPath.dir} on ${machine.dataPath.fileSystem}: ${machine.dataPath.layers.join(' > ')}`,
+          )}
         </Text>
       )}
     </Box>
@@ -83,7 +88,7 @@ export function drawTopology(
   { columns, colour, unicode = true }: { columns: number; colour: boolean; unicode?: boolean },
 ): string {
   const text = renderToString(
-    <ThemeContext value={{ colour, unicode }}>
+    <ThemeContext value={{ colour, unicode, columns }}>
       <TopologyScreen {...props} />
     </ThemeContext>,
     { columns },

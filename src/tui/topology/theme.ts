@@ -5,6 +5,8 @@ export interface Theme {
   readonly colour: boolean;
   /** Line characters and arrows (unless told `false`); else plain ASCII. */
   readonly unicode?: boolean;
+  /** Width of the screen; text is folded to it where it is known. */
+  readonly columns?: number;
 }
 
 export const ThemeContext = createContext<Theme>({ colour: false });
@@ -38,6 +40,23 @@ export function useBorder(): (
 export function useArrow(): string {
   const { unicode = true } = useContext(ThemeContext);
   return unicode ? '→' : '->';
+}
+
+/** Folds text at its spaces to what is left of the width beside `indent`; Ink alone leaves the space at the start of the next line. */
+export function useFold(indent: number): (text: string) => string {
+  const { columns } = useContext(ThemeContext);
+  return (text) => (columns === undefined ? text : fold(text, columns - indent));
+}
+
+function fold(text: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && [...last].length + 1 + [...word].length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
 }
 
 const ASCII: Readonly<Record<string, string>> = { '·': '-', '…': '~' };
