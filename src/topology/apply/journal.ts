@@ -18,6 +18,7 @@ import { RootFiles } from './files.js';
 /** Where the journal stands below the root. */
 export const JOURNAL_DIR = '/var/lib/lance';
 export const JOURNAL_PATH = `${JOURNAL_DIR}/topology-journal.json`;
+const MOST_MADE_DIRS = JOURNAL_DIR.split('/').length - 1;
 
 /** The only files a journal may name: it is read by root, and `--revert` writes to what it says. */
 const STEERING_FILE =
@@ -44,12 +45,7 @@ const journalSchema = z.strictObject({
   /** IRQs that the kernel refused to move, with its errno. */
   refused: z.array(z.strictObject({ irq: z.number().int(), errno: z.string() })),
   /** How many directories were made for the journal, from its own up: they go with it, as far as nothing else is in them. */
-  madeDirs: z
-    .number()
-    .int()
-    .min(0)
-    .max(JOURNAL_DIR.split('/').length - 1)
-    .optional(),
+  madeDirs: z.number().int().min(0).max(MOST_MADE_DIRS).optional(),
 });
 
 /** What was, and what the plan made of it. */
@@ -107,7 +103,8 @@ export class JournalFile {
     const fresh = this.#fresh;
     try {
       const made = mkdirSync(dir, { recursive: true });
-      if (made !== undefined) this.#madeDirs = relative(dirname(made), dir).split('/').length;
+      if (made !== undefined)
+        this.#madeDirs = Math.min(MOST_MADE_DIRS, relative(dirname(made), dir).split('/').length);
       rmSync(fresh, { force: true });
       const fd = openSync(
         fresh,
