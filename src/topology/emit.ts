@@ -76,8 +76,8 @@ export function systemdUnit(program: string, flags: readonly string[]): string {
     `ExecStop=${command('--revert')}`,
     '',
     '[Install]',
-    'WantedBy=multi-user.target',
-    'RequiredBy=lance.service',
+    // Wanted, not required: a node on a machine that could not be steered is slower, not down.
+    'WantedBy=multi-user.target lance.service',
     '',
   ].join('\n');
 }

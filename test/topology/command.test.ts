@@ -183,6 +183,7 @@ describe('lance topology', () => {
     const unit = await emit('systemd', '--nic', 'ens2f0np0');
     expect(unit).toMatch(/^Before=lance.service$/m);
     expect(unit).toMatch(/^ExecStart=\S+ topology --apply --nic ens2f0np0$/m);
+    expect(unit).toMatch(/^WantedBy=.*\blance.service$/m);
     expect(unit).toMatch(/^ExecStop=\S+ topology --revert$/m);
   });
 
