@@ -22,6 +22,10 @@ function sentence({ reason, value, bound }: Refusal): string {
       return `Topic ${value} was deleted`;
     case 'TopicFrozen':
       return `Topic ${value} is frozen at offset ${bound} after a storage error`;
+    case 'TopicQuarantined':
+      return `Topic ${value} takes no writes: its stored data is damaged`;
+    case 'JournalFailed':
+      return 'The journal cannot be written';
     case 'DiskFull':
       return 'The disk is full';
     case 'Overloaded':

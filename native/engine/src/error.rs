@@ -64,8 +64,12 @@ pub enum Reason {
     InflateFailed,
     /// What was inflated is empty.
     InflatedEmpty,
-    /// The topic is frozen after an I/O error. value: topic id, bound: offset.
+    /// The topic is frozen after an I/O error. value: topic id, bound: its readable end.
     TopicFrozen,
+    /// Recovery found damage in the topic and froze it. value: topic id.
+    TopicQuarantined,
+    /// A journal write or flush failed. value: topic id.
+    JournalFailed,
     /// The disk is full, or less than `limits.min_free_disk` is left. value: topic id.
     DiskFull,
     /// Stored bytes are damaged. value: topic id, bound: offset.

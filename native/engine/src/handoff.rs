@@ -1,6 +1,6 @@
 //! Between the ingest agent and the I/O agent: what stands where, in the order in which it was laid out.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering};
 
 use crate::format::batch::SortKey;
 use crate::memory::SlabId;
@@ -92,12 +92,23 @@ pub struct ActiveSegment {
     pub start_ns: u64,
 }
 
+/// Whether a topic takes writes, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Frozen {
+    No,
+    /// An I/O error: a restart recovers it.
+    Error,
+    /// Recovery found damage: it stays until that is repaired.
+    Damage,
+}
+
 /// What both agents look at without asking each other.
 pub struct Shared {
     /// By topic slot: everything of the topic below this offset is on stable storage. Written by Io.
     durable_offset: Vec<AtomicU64>,
-    /// By topic slot: an I/O error froze it. Written by Io.
-    frozen: Vec<AtomicBool>,
+    /// By topic slot: a `Frozen`. Written by Io.
+    frozen: Vec<AtomicU8>,
     /// By topic slot: segments that are not sealed yet. Written by Io; bounds how far rotation runs ahead.
     unsealed: Vec<AtomicU32>,
     /// The disk is too full. Written by the control plane.
@@ -118,7 +129,7 @@ impl Shared {
     pub fn new(topics: u32) -> Self {
         Self {
             durable_offset: (0..topics).map(|_| AtomicU64::new(0)).collect(),
-            frozen: (0..topics).map(|_| AtomicBool::new(false)).collect(),
+            frozen: (0..topics).map(|_| AtomicU8::new(0)).collect(),
             unsealed: (0..topics).map(|_| AtomicU32::new(0)).collect(),
             refuse_writes: AtomicBool::new(false),
             draining: AtomicBool::new(false),
@@ -134,11 +145,15 @@ impl Shared {
     pub fn set_durable_offset(&self, slot: TopicSlot, offset: u64) {
         self.durable_offset[slot.index()].store(offset, Ordering::Relaxed);
     }
-    pub fn frozen(&self, slot: TopicSlot) -> bool {
-        self.frozen[slot.index()].load(Ordering::Relaxed)
+    pub fn frozen(&self, slot: TopicSlot) -> Frozen {
+        match self.frozen[slot.index()].load(Ordering::Relaxed) {
+            0 => Frozen::No,
+            1 => Frozen::Error,
+            _ => Frozen::Damage,
+        }
     }
-    pub fn set_frozen(&self, slot: TopicSlot, frozen: bool) {
-        self.frozen[slot.index()].store(frozen, Ordering::Relaxed);
+    pub fn set_frozen(&self, slot: TopicSlot, frozen: Frozen) {
+        self.frozen[slot.index()].store(frozen as u8, Ordering::Relaxed);
     }
     pub fn unsealed(&self, slot: TopicSlot) -> u32 {
         self.unsealed[slot.index()].load(Ordering::Relaxed)

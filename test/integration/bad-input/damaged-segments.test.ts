@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { expectServing } from '../../harness/expectations.js';
-import { ErrorCode, raw } from '../../harness/lwp.js';
+import { decodeError, ErrorCode, raw } from '../../harness/lwp.js';
 import { type LanceNode, startNode } from '../../harness/node.js';
 import {
   codesOf,
@@ -212,6 +212,26 @@ describe('an active segment', () => {
       await node.stop();
     },
   );
+
+  it('with a broken last batch after a clean drain refuses writes for the damage, not for an I/O error', {
+    timeout: 60_000,
+  }, async () => {
+    const directory = copyOf(drained);
+    // Another clean start and stop: the journal, which would heal it, is not needed any more.
+    await (await startOn(directory)).stop();
+    const path = activeOf(directory);
+    flipBit(path, (readSegment(path).batches.at(-1)?.position ?? 0) + 5 + 64);
+    const node = await startOn(directory);
+    const connection = await node.connect();
+    await connection.ingest(directory.topics.small.id, raw('refused'));
+    const error = decodeError(await connection.next());
+    expect(error.code).toBe(ErrorCode.storage);
+    expect(error.message).toMatch(/stored data is damaged.*lance segment verify/);
+    expect(error.message).not.toMatch(/I\/O error|restart/);
+    await connection.ingestAcked(directory.topics.bystander.id, raw('taken'));
+    connection.close();
+    await node.stop();
+  });
 
   it('of a newer version is refused with a message that says so', { timeout: 60_000 }, async () => {
     const directory = copyOf(drained);

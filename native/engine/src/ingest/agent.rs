@@ -11,7 +11,7 @@ use crate::agent::{Agent, Cx};
 use crate::counters::CountersFile;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
-use crate::handoff::{FromDisk, Shared, ToDisk};
+use crate::handoff::{FromDisk, Frozen, Shared, ToDisk};
 use crate::limits::Limits;
 use crate::memory::{Pool, SlabId, SlabTable};
 use crate::messages::{FromIngest, IngestFrame};
@@ -232,8 +232,13 @@ impl IngestAgent {
         if self.shared.refuse_writes.load(Ordering::Relaxed) {
             return refuse(ErrorCode::Storage, Reason::DiskFull);
         }
-        if self.shared.frozen(slot) || self.shared.journal_failed.load(Ordering::Relaxed) {
-            return refuse(ErrorCode::Storage, Reason::TopicFrozen);
+        match self.shared.frozen(slot) {
+            Frozen::No => {}
+            Frozen::Error => return refuse(ErrorCode::Storage, Reason::TopicFrozen),
+            Frozen::Damage => return refuse(ErrorCode::Storage, Reason::TopicQuarantined),
+        }
+        if self.shared.journal_failed.load(Ordering::Relaxed) {
+            return refuse(ErrorCode::Storage, Reason::JournalFailed);
         }
         Ok(slot)
     }

@@ -332,7 +332,7 @@ impl IoAgent {
             let value = u64::from(waiting.commit.topic);
             let refusal = Refusal {
                 code: ErrorCode::Storage,
-                reason: Reason::TopicFrozen,
+                reason: Reason::JournalFailed,
                 value,
                 bound: 0,
             };

@@ -6,7 +6,7 @@ use super::segment::{File, Segment};
 use super::topic::{End, Phase, Settle, Topic};
 use crate::agent::Cx;
 use crate::error::Refusal;
-use crate::handoff::{ActiveSegment, FromDisk};
+use crate::handoff::{ActiveSegment, FromDisk, Frozen};
 use crate::keeper::Job;
 use crate::limits::BLOCK;
 use crate::recovery::RecoveredTopic;
@@ -177,7 +177,8 @@ impl IoAgent {
             self.frozen += 1;
             self.counters.frozen.set(self.frozen);
         }
-        self.shared.set_frozen(slot, frozen);
+        let why = if frozen { Frozen::Damage } else { Frozen::No };
+        self.shared.set_frozen(slot, why);
         self.shared.set_durable_offset(slot, next.offset);
         self.shared.set_unsealed(slot, topic.unsealed);
         let id = topic.id;

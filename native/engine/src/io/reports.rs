@@ -6,6 +6,7 @@ use super::segment::File;
 use super::topic::{Phase, Settle};
 use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
+use crate::handoff::Frozen;
 use crate::keeper::{Kept, Report, SegmentRef};
 use crate::node::LogEvent;
 use crate::storage::Handle;
@@ -245,7 +246,7 @@ impl IoAgent {
             topic.settle = Settle::No;
             self.settling -= 1;
         }
-        self.shared.set_frozen(slot, true);
+        self.shared.set_frozen(slot, Frozen::Error);
         self.frozen += 1;
         self.counters.frozen.set(self.frozen);
         let (id, offset) = (topic.id, topic.readable.offset);

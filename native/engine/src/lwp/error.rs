@@ -85,7 +85,15 @@ impl ErrorText {
             Reason::InflatedEmpty => self.write_str("The compressed payload inflates to nothing"),
             Reason::TopicFrozen => write!(
                 self,
-                "Topic {value} takes no writes after an I/O error at offset {bound}; restart the node to recover it"
+                "Topic {value} takes no writes after an I/O error; restart the node to recover it"
+            ),
+            Reason::TopicQuarantined => write!(
+                self,
+                "Topic {value} takes no writes: its stored data is damaged; run lance segment verify and repair"
+            ),
+            Reason::JournalFailed => write!(
+                self,
+                "The journal cannot be written: topic {value} takes no writes; restart the node to recover it"
             ),
             Reason::DiskFull => write!(
                 self,
@@ -190,7 +198,7 @@ pub fn means_try_again(code: ErrorCode) -> bool {
 mod tests {
     use super::*;
 
-    const REASONS: [Reason; 33] = [
+    const REASONS: [Reason; 35] = [
         Reason::TopicUnknown,
         Reason::TopicDeleted,
         Reason::PayloadEmpty,
@@ -201,6 +209,8 @@ mod tests {
         Reason::InflateFailed,
         Reason::InflatedEmpty,
         Reason::TopicFrozen,
+        Reason::TopicQuarantined,
+        Reason::JournalFailed,
         Reason::DiskFull,
         Reason::Damaged,
         Reason::ReadFailed,
