@@ -8,7 +8,8 @@ export function themeOf(env: NodeJS.ProcessEnv, output: Pick<NodeJS.WriteStream,
   // An empty NO_COLOR is none; Node takes it for one.
   const { NO_COLOR: _, ...others } = env;
   return {
-    unicode: /utf-?8/i.test(locale) && env.TERM !== 'dumb',
+    // The Linux console's fonts have no Braille.
+    unicode: /utf-?8/i.test(locale) && env.TERM !== 'dumb' && env.TERM !== 'linux',
     colour: !mute && output.getColorDepth(others) >= 4,
   };
 }

@@ -172,9 +172,9 @@ function agentsOf(values: Values, threads: readonly ThreadReading[]): AgentReadi
     const busy = values.growth(sample);
     const all = busy + (idle === undefined ? 0 : values.growth(idle));
     const thread = threads.find((one) => one.thread === runner);
-    const asleep = values.of('runner_parked').find((one) => one.labels.runner === runner);
-    const parked = asleep === undefined ? null : values.parked(asleep);
-    const share = all === 0 ? null : busy / all;
+    const worked = values
+      .of('agent_busy')
+      .find((other) => other.labels.agent === agent && other.labels.runner === runner);
     const gauge = (name: string): number | undefined =>
       values
         .of(name)
@@ -184,9 +184,8 @@ function agentsOf(values: Values, threads: readonly ThreadReading[]): AgentReadi
       thread: runner,
       cpu: gauge('thread_cpu') ?? thread?.cpu ?? null,
       node: gauge('thread_node') ?? thread?.node ?? null,
-      busy: share,
-      // A thread that sleeps goes round seldom: most of its few rounds are busy, and yet it has little to do.
-      utilisation: share === null || parked === null ? null : share * (1 - parked),
+      busy: all === 0 ? null : busy / all,
+      utilisation: values.share(worked),
       queued: values
         .of('queue_depth')
         .filter((one) => one.labels.queue?.endsWith(`-${agent}`))
@@ -211,7 +210,7 @@ function threadsOf(
       cpu,
       node: node ?? null,
       load: seconds > 0 ? Math.max(0, spent / seconds) : 0,
-      parked: values.parked(values.of('runner_parked').find((one) => one.labels.runner === name)),
+      parked: values.share(values.of('runner_parked').find((one) => one.labels.runner === name)),
     };
   });
 }
@@ -222,7 +221,14 @@ function slabsOf(values: Values): SlabReading[] {
     const used = values
       .of('slabs_used')
       .find((other) => other.labels.pool === pool && other.labels.class === size);
-    return { pool, class: Number(size), used: used ? plainValue(used) : 0, total: plainValue(sample) };
+    return {
+      pool,
+      class: Number(size),
+      used: used ? plainValue(used) : 0,
+      total: plainValue(sample),
+      // Of topics' slabs none need be free: the newest records stay in them until one is wanted.
+      wanting: growthOf(values, pool === 'topics' ? 'slab_pressure' : 'slabs_exhausted', 'pool', pool),
+    };
   });
 }
 

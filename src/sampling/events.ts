@@ -56,7 +56,7 @@ export function eventsBetween(
   return [
     ...told.map(({ atMs: at, level, text }) => ({ atMs: at, level, text })),
     ...counted,
-    ...exhausted(values, atMs, speaks),
+    ...exhausted(values, atMs),
     ...comings(sample, before),
     ...presence(reading, previous, atMs),
   ];
@@ -92,7 +92,7 @@ function since(
   return now.filter((event) => event.number > last);
 }
 
-function exhausted(values: Values, atMs: number, speaks: boolean): TopEvent[] {
+function exhausted(values: Values, atMs: number): TopEvent[] {
   const of = (name: string, label: string, words: (what: string) => string): TopEvent[] =>
     values.of(name).flatMap((one) => {
       const grown = values.growth(one);
@@ -101,10 +101,7 @@ function exhausted(values: Values, atMs: number, speaks: boolean): TopEvent[] {
         ? [{ atMs, level: 'warning' as const, text: `${words(one.labels[label] ?? '')}${times}` }]
         : [];
     });
-  return [
-    ...(speaks ? [] : of('slabs_exhausted', 'pool', (pool) => `limit hit: no slab left in pool ${pool}`)),
-    ...of('queue_full', 'queue', (queue) => `limit hit: queue ${queue} was full`),
-  ];
+  return [...of('queue_full', 'queue', (queue) => `limit hit: queue ${queue} was full`)];
 }
 
 function presence({ node }: Judged, previous: Reading | undefined, atMs: number): TopEvent[] {

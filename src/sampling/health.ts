@@ -31,7 +31,7 @@ function absent({ node, sampledAt }: Judged): string[] {
     case 'stopped':
       return [`not running, ${ago}`];
     case 'hanging':
-      return [`no heartbeat of the data plane: ${ago}, process ${node.pid} is there`];
+      return [`${ago}, process ${node.pid} is there: no heartbeat of the data plane`];
     default:
       return [];
   }
@@ -53,14 +53,22 @@ function broken({ trouble, topics }: Judged): string[] {
   ];
 }
 
+/** Which limit gives a pool its slabs. */
+const SLABS: Readonly<Record<string, string>> = {
+  topics: 'limits.topic_slabs',
+  frames: 'limits.frame_slabs',
+  responses: 'limits.response_slabs',
+};
+
 function scarce({ network, slabs, cluster, queues }: Judged): string[] {
-  const full = slabs.filter((slab) => slab.total > 0 && slab.used >= slab.total);
+  // That all are lent out is no trouble: those that only keep the newest records in memory are given back when they are wanted.
+  const wanting = [...new Set(slabs.filter((slab) => slab.wanting > 0).map(({ pool }) => pool))];
   return [
     ...(network.refused > 0
       ? [`connections are refused (${Math.ceil(network.refused)}/s): limits.connections`]
       : []),
     ...(network.paused > 0 ? [`backpressure: ${plural(network.paused, 'connection')} not read`] : []),
-    ...full.map(({ pool, class: size }) => `all ${pool} slabs of ${size} bytes are in use`).slice(0, 2),
+    ...wanting.map((pool) => `memory ran out: no ${pool} slab was free (${SLABS[pool] ?? 'limits'})`),
     ...queues.filter((queue) => queue.full > 0).map(({ queue }) => `queue ${queue} is full`),
     ...(cluster?.peers ?? []).filter((peer) => peer.evicted).map((peer) => `node ${peer.id} is evicted`),
   ];

@@ -100,7 +100,7 @@ export interface AgentReading {
   node: number | null;
   /** Share of its duty cycles in which it had something to do; null while there were none. */
   busy: number | null;
-  /** That share of the time in which its thread was not asleep: how much of a core's time it found work in. */
+  /** Share of the time in which it worked: of a busy thread its agents' make 1. Null where that is not counted. */
   utilisation: number | null;
   /** Messages that wait for it. */
   queued: number;
@@ -125,6 +125,8 @@ export interface SlabReading {
   class: number;
   used: number;
   total: number;
+  /** How often its pool had none to give in the interval. */
+  wanting: number;
 }
 
 export interface DeviceReading {

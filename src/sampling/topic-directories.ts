@@ -12,6 +12,8 @@ interface Known {
 }
 
 const AT_ONCE = 64;
+/** How often known topics' settings are looked at, ms: thousands of files are a second's work. */
+const SETTINGS_MS = 30_000;
 
 const metadataSchema = z.object({
   id: z.int(),
@@ -36,10 +38,11 @@ export class TopicDirectories {
     const { mtimeMs } = await stat(this.segments).catch(() => ({ mtimeMs: -2 }));
     const now = Date.now();
     // Names come and go with the directory's time; settings inside change seldom.
-    if (mtimeMs !== this.#listedMtimeMs || now - this.#checkedMs > 10_000) {
+    const due = now - this.#checkedMs > SETTINGS_MS;
+    if (mtimeMs !== this.#listedMtimeMs || due) {
       this.#listedMtimeMs = mtimeMs;
-      this.#checkedMs = now;
-      await this.#list();
+      if (due) this.#checkedMs = now;
+      await this.#list(due);
     }
     return this.#topics;
   }
@@ -49,13 +52,16 @@ export class TopicDirectories {
     return this.#names.get(id);
   }
 
-  async #list(): Promise<void> {
+  /** `again`: also looks at the topics that are known whether their settings changed. */
+  async #list(again: boolean): Promise<void> {
     const names = (await readdir(this.segments).catch(() => [])).filter((name) => !name.includes('~'));
     const known = new Map<string, Known>();
     // A few at a time: thousands of files at once would hold thousands of descriptors.
     for (let i = 0; i < names.length; i += AT_ONCE) {
       const some = names.slice(i, i + AT_ONCE);
-      const found = await Promise.all(some.map((name) => this.#one(name)));
+      const found = await Promise.all(
+        some.map((name) => (again ? undefined : this.#known.get(name)) ?? this.#one(name)),
+      );
       for (const [j, topic] of found.entries()) if (topic !== undefined) known.set(some[j] ?? '', topic);
     }
     this.#known = known;

@@ -51,7 +51,7 @@ export class Values {
   }
 
   /** Of a counter of nanoseconds: the share of the interval that it grew by; null at the first look and where there is none. */
-  parked(sample: Sample | undefined): number | null {
+  share(sample: Sample | undefined): number | null {
     if (sample === undefined || this.seconds <= 0) return null;
     return Math.min(1, this.growth(sample) / (this.seconds * 1e9));
   }

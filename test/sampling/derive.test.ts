@@ -75,12 +75,12 @@ describe('a reading between two looks', () => {
     expect(latency.ack).toMatchObject({ count: 100, p50: 50, p99: 99, p999: 100, max: 100, mean: 50.5 });
   });
 
-  it('knows how much an agent does from its busy cycles and from how long its thread slept', () => {
-    const at = (ms: number, [busy, idle, parkedMs]: readonly [number, number, number]) => {
+  it('knows how much an agent does, and what waits for it', () => {
+    const at = (ms: number, [busy, idle, busyMs]: readonly [number, number, number]) => {
       const numbers: MadeNumber[] = [
         ['agent_busy_cycles', 'runner=r,agent=io', busy],
         ['agent_idle_cycles', 'runner=r,agent=io', idle],
-        ['runner_parked', 'runner=r', parkedMs * 1e6],
+        ['agent_busy', 'runner=r,agent=io', busyMs * 1e6],
         ['thread_cpu', 'runner=r', 3],
         ['queue_depth', 'queue=ingest-io', 4],
         ['queue_depth', 'queue=keeper-io', 2],
@@ -88,9 +88,32 @@ describe('a reading between two looks', () => {
       ];
       return sampleAt(ms, { numbers });
     };
-    const [agent] = between(at(1_000, [0, 0, 0]), at(2_000, [80, 20, 900])).agents;
-    expect(agent).toMatchObject({ agent: 'io', cpu: 3, busy: 0.8, cycles: 100, queued: 6 });
-    expect(agent?.utilisation).toBeCloseTo(0.08, 10);
+    const [agent] = between(at(1_000, [0, 0, 0]), at(2_000, [80, 20, 250])).agents;
+    expect(agent).toMatchObject({
+      agent: 'io',
+      cpu: 3,
+      busy: 0.8,
+      utilisation: 0.25,
+      cycles: 100,
+      queued: 6,
+    });
+  });
+
+  it('warns of memory that ran out, not of memory that keeps the newest records', () => {
+    const at = (ms: number, exhausted: number) =>
+      sampleAt(ms, {
+        numbers: [
+          ['slabs_total', 'pool=topics,class=4096', 8],
+          ['slabs_used', 'pool=topics,class=4096', 8],
+          ['slabs_exhausted', 'pool=topics', ms],
+          ['slab_pressure', 'pool=topics', exhausted],
+        ],
+      });
+    expect(between(at(1_000, 5), at(2_000, 5)).health).toEqual({ level: 'ok', reasons: [] });
+    expect(between(at(1_000, 5), at(2_000, 9)).health).toEqual({
+      level: 'warning',
+      reasons: ['memory ran out: no topics slab was free (limits.topic_slabs)'],
+    });
   });
 
   it('gives each topic its own rates, and tells which came and went', () => {

@@ -24,6 +24,8 @@ const LONGEST_PARK_NS: u64 = 100_000_000;
 /// Passes over the agents before what they queued is handed to the kernel, while each finds something to do. Under `Park`
 /// the last one finds nothing, and submitting and waiting become one system call.
 const PASSES: usize = 4;
+/// Every so many duty cycles are timed: what an agent takes is known well enough, and the clock costs next to nothing.
+const TIMED_CYCLES: u64 = 7;
 /// Duty cycles between two looks at the ring's totals.
 const STATS_CYCLES: u64 = 4096;
 
@@ -44,10 +46,17 @@ pub struct RunnerConfig {
     pub heartbeat: Option<Heartbeat>,
 }
 
+/// What is counted of an agent.
+struct AgentCounters {
+    busy: Counter,
+    idle: Counter,
+    busy_ns: Counter,
+}
+
 /// What a runner counts.
 pub struct RunnerCounters {
     cycles: Counter,
-    agents: Vec<(Counter, Counter)>,
+    agents: Vec<AgentCounters>,
     submissions: Counter,
     completions: Counter,
     enters: Counter,
@@ -70,10 +79,11 @@ impl RunnerCounters {
                 .iter()
                 .map(|agent| {
                     let label = format!("{label},agent={agent}");
-                    (
-                        file.counter(keys::AGENT_BUSY_CYCLES, &label),
-                        file.counter(keys::AGENT_IDLE_CYCLES, &label),
-                    )
+                    AgentCounters {
+                        busy: file.counter(keys::AGENT_BUSY_CYCLES, &label),
+                        idle: file.counter(keys::AGENT_IDLE_CYCLES, &label),
+                        busy_ns: file.counter(keys::AGENT_BUSY, &label),
+                    }
                 })
                 .collect(),
             submissions: of_ring(keys::RING_SUBMISSIONS),
@@ -263,6 +273,7 @@ where
             ring,
             out: Vec::with_capacity(TURN_COMPLETIONS),
             current: &current,
+            timed: false,
         }
         .run()
     }));
@@ -288,6 +299,8 @@ struct Cycle<'a> {
     ring: Box<dyn Ring>,
     out: Vec<Completion>,
     current: &'a Cell<&'static str>,
+    /// The present cycle is one of those that are timed.
+    timed: bool,
 }
 
 impl Cycle<'_> {
@@ -300,6 +313,7 @@ impl Cycle<'_> {
             }
             cycles += 1;
             self.config.counters.cycles.set(cycles);
+            self.timed = cycles.is_multiple_of(TIMED_CYCLES);
             if cycles.is_multiple_of(STATS_CYCLES) {
                 self.config.counters.show(self.ring.stats());
             }
@@ -330,6 +344,7 @@ impl Cycle<'_> {
     /// Submits what is queued and hands the completions that are there to their agents.
     fn complete(&mut self, now: Now) -> usize {
         let completed = self.ring.turn(&mut self.out);
+        let mut since = self.time();
         for i in 0..self.out.len() {
             let completion = self.out[i];
             let number = usize::from(completion.token.agent());
@@ -340,6 +355,7 @@ impl Cycle<'_> {
             self.current.set(agent.name());
             let ring = &mut *self.ring;
             agent.on_completion(&mut Cx { now, ring }, completion);
+            since = self.worked(number, since);
         }
         self.out.clear();
         self.current.set("runner");
@@ -349,15 +365,43 @@ impl Cycle<'_> {
     /// One duty cycle of every agent.
     fn work(&mut self, now: Now) -> usize {
         let mut done = 0;
-        for (agent, (busy, idle)) in self.agents.iter_mut().zip(&self.config.counters.agents) {
+        let mut since = self.time();
+        for number in 0..self.agents.len() {
+            let agent = &mut self.agents[number];
             self.current.set(agent.name());
             let ring = &mut *self.ring;
             let work = agent.do_work(&mut Cx { now, ring });
-            if work == 0 { idle } else { busy }.inc();
+            let counters = &self.config.counters.agents[number];
+            if work == 0 {
+                counters.idle.inc();
+                since = self.time();
+            } else {
+                counters.busy.inc();
+                since = self.worked(number, since);
+            }
             done += work;
         }
         self.current.set("runner");
         done
+    }
+
+    /// Monotonic ns in a cycle that is timed, else 0.
+    fn time(&self) -> u64 {
+        if self.timed {
+            self.config.clock.now().mono_ns
+        } else {
+            0
+        }
+    }
+
+    /// An agent has worked since then; returns the time now, as `time`.
+    fn worked(&self, number: usize, since: u64) -> u64 {
+        let now = self.time();
+        if self.timed {
+            let took = now.saturating_sub(since) * TIMED_CYCLES;
+            self.config.counters.agents[number].busy_ns.add(took);
+        }
+        now
     }
 
     fn idle(&mut self) {

@@ -41,7 +41,10 @@ export class TopScreen {
     });
     this.#screen = screen;
     // Lines go out as they are: the alternate character set shows letters instead where it was not switched on (screen, tmux).
-    (screen as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
+    const { tput } = screen as unknown as { tput: { brokenACS: boolean; colors: number } };
+    tput.brokenACS = true;
+    // terminfo grants xterm and the Linux console eight colours; both know sixteen, and grey made black would not be seen.
+    if (theme.colour) tput.colors = Math.max(16, tput.colors);
     const line = { left: 0, width: '100%', height: 1, wrap: false };
     this.#header = blessed.box({ parent: screen, top: 0, ...line });
     this.#footer = blessed.box({ parent: screen, bottom: 0, ...line });
@@ -79,11 +82,24 @@ export class TopScreen {
     this.#last = frame;
     this.#header.setContent(frame.header);
     this.#footer.setContent(frame.footer);
+    this.#clearIfMoved(frame);
     const wanted = new Set<string>(frame.panels.map(({ place }) => place.panel));
     for (const [name, widgets] of this.#panels) if (!wanted.has(name)) widgets.hide();
     for (const panel of frame.panels) this.#widgets(panel.place.panel).show(panel);
     this.#showOverlay(frame);
     this.#screen.render();
+  }
+
+  #layout = '';
+
+  /** Between panels nobody draws: what stood there under another layout goes. */
+  #clearIfMoved({ panels, overlay }: Frame): void {
+    const places = panels.map(({ place: at }) => `${at.panel},${at.left},${at.top},${at.width},${at.height}`);
+    const lines = overlay === undefined ? 0 : overlay.lines.length;
+    const layout = `${this.width}x${this.height} ${lines} ${overlay?.title} ${places.join(' ')}`;
+    if (layout === this.#layout) return;
+    this.#layout = layout;
+    this.#screen.clearRegion(0, this.width, 0, this.height);
   }
 
   /** Draws everything anew: something else has written to the terminal. */

@@ -24,6 +24,14 @@ export function cut(theme: Theme, text: string, width: number): string {
   return width <= 0 ? '' : `${text.slice(0, width - 1)}${glyphs(theme).ellipsis}`;
 }
 
+/** As `cut`, from the middle: names of one kind differ at their ends. */
+export function cutMiddle(theme: Theme, text: string, width: number): string {
+  if (text.length <= width) return text;
+  if (width < 8) return cut(theme, text, width);
+  const end = Math.floor((width - 1) / 2);
+  return `${text.slice(0, width - 1 - end)}${glyphs(theme).ellipsis}${text.slice(-end)}`;
+}
+
 /** Painted text cut to `width`; what is open ends there. */
 export function cutPainted(text: string, width: number): string {
   if (widthOf(text) <= width) return text;

@@ -37,6 +37,7 @@ pub(super) struct IoCounters {
     pub commits: Counter,
     pub commits_refused: Counter,
     pub responses_exhausted: Counter,
+    pub pressure: Counter,
     pub damaged: Counter,
     pub topics: TopicRows,
     /// By pool (responses, reads) and class.
@@ -88,6 +89,7 @@ impl IoCounters {
             locates: file.counter(keys::LOCATES, ""),
             commits: file.counter(keys::COMMITS, ""),
             commits_refused: file.counter(keys::COMMITS_REFUSED, ""),
+            pressure: file.counter(keys::SLAB_PRESSURE, "pool=topics"),
             responses_exhausted: file.counter(keys::SLABS_EXHAUSTED, "pool=responses"),
             damaged: file.counter(keys::DAMAGED_READS, ""),
             topics: file.topic_rows(),

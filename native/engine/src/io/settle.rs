@@ -120,7 +120,11 @@ impl IoAgent {
             self.shared.starved.store(false, Relaxed);
         }
         // Nothing clean is left to give: some dirty slabs must become clean, as long as a frame waits.
-        self.pressure = starved && done == 0;
+        let pressure = starved && done == 0;
+        if pressure && !self.pressure {
+            self.counters.pressure.inc();
+        }
+        self.pressure = pressure;
         done
     }
 

@@ -13,7 +13,8 @@ const QUIET_NS: u64 = 10_000_000_000;
 
 /// What runs out: its counter, the label that the counter has, and its name in `[limits]`.
 const LIMITS: [(Key, &str, &str); 5] = [
-    (keys::SLABS_EXHAUSTED, "pool=topics", "topic_slabs"),
+    // That none is free is everyday: the newest records are kept in them for readers until one is wanted.
+    (keys::SLAB_PRESSURE, "pool=topics", "topic_slabs"),
     (keys::SLABS_EXHAUSTED, "pool=frames", "frame_slabs"),
     (keys::SLABS_EXHAUSTED, "pool=responses", "response_slabs"),
     (keys::RECV_BUFFERS_EXHAUSTED, "", "recv_buffers"),
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_hit_is_told_at_once_and_then_every_ten_seconds_with_its_times() {
         let file = CountersFile::heap();
-        let topics = file.counter(keys::SLABS_EXHAUSTED, "pool=topics");
+        let topics = file.counter(keys::SLAB_PRESSURE, "pool=topics");
         let _frames = file.counter(keys::SLABS_EXHAUSTED, "pool=frames");
         let pauses = file.counter(keys::BACKPRESSURE_PAUSES, "agent=network-0");
         let paused = file.gauge(keys::PAUSED_CONNECTIONS, "agent=network-0");

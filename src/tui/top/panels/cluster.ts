@@ -8,8 +8,11 @@ export function clusterPanel({ reading, theme, width, height, state }: PanelInpu
   const { cluster, node } = reading;
   const name = paint(theme, 'strong', 'replication');
   if (cluster === null) {
-    const title = joinFitting([name, 'none: this node stands alone'], width);
+    const alone = 'none: this node stands alone';
+    const title = joinFitting([name, alone], width);
     const text = [
+      // Where the title has no room for it.
+      ...(title.includes(alone) ? [] : [`No cluster: this node stands alone.`]),
       'Every ack means this node has it on its own disk',
       '(or in its device, for topics that are "written").',
       'Nothing is copied: if the disk is lost, so is the data.',

@@ -59,12 +59,13 @@ fn shown(backend: Backend) {
     assert_eq!((one.topic, one.consumer, one.offset), (0, 77, next));
     let kinds: Vec<u32> = events(&bytes).unwrap().iter().map(|e| e.kind).collect();
     assert!(kinds.contains(&3) && kinds.contains(&4), "{kinds:?}");
-    let parked = |bytes: &[u8]| {
-        let samples = read(bytes).unwrap().samples;
-        let all = samples.iter().filter(|s| s.name == "runner_parked");
-        all.map(|s| s.value).sum::<u64>()
+    let samples = read(&bytes).unwrap().samples;
+    let total = |name: &str| -> u64 {
+        let of_name = samples.iter().filter(|s| s.name == name);
+        of_name.map(|s| s.value).sum()
     };
-    assert!(parked(&bytes) > 0, "a node with nothing to do sleeps");
+    assert!(total("runner_parked") > 0, "with nothing to do it sleeps");
+    assert!(total("agent_busy") > 0, "it has worked");
     drain(node);
 }
 
