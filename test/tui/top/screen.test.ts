@@ -105,6 +105,44 @@ describe('lance top in a terminal', { timeout: 180_000 }, () => {
     await node.stop();
   });
 
+  it('leaves nothing of another layout between the panels after a resize and behind an overlay', async () => {
+    const node = await startNode();
+    const screen = top(['--data-dir', node.dataDir], 80, 24);
+    await screen.until((text) => text.includes('default'), 'the overview');
+    screen.type('?');
+    await screen.until((text) => text.includes('next and previous node'), 'help');
+    screen.type('x');
+    screen.resize(160, 50);
+    await screen.until((text) => /machine .*cores busy/.test(text), 'the wide overview');
+    const fresh = top(['--data-dir', node.dataDir], 160, 50);
+    await fresh.until((text) => /machine .*cores busy/.test(text), 'the same, so from the start');
+    // Columns that are blank from the charts' titles to their axes: the gaps between panels.
+    const gaps = ({ lines }: Emulator): number[] =>
+      Array.from({ length: 160 }, (_, x) => x).filter((x) =>
+        lines.slice(1, 12).every((line) => (line[x] ?? ' ') === ' '),
+      );
+    expect(gaps(fresh).length).toBeGreaterThan(0);
+    expect(gaps(screen)).toEqual(expect.arrayContaining(gaps(fresh)));
+    await node.stop();
+  });
+
+  it('shows topics, consumers and rotations of a node that was killed', async () => {
+    const node = await startNode();
+    const input = `${'y'.repeat(100)}\n`.repeat(500);
+    const to = ['--endpoint', node.endpoint];
+    expect((await runLance(['produce', 'orders', '--create', ...to], { input })).code).toBe(0);
+    const read = ['consume', 'orders', '--count', '10', '--consumer', '77', '--commit', ...to];
+    expect((await runLance(read)).code).toBe(0);
+    await node.kill();
+    const screen = top(['--data-dir', node.dataDir], 120, 40);
+    await screen.until((text) => /FAILING .*process gone/.test(text), 'that it is gone');
+    await screen.until((text) => /orders .* 52500 +1 /.test(text), 'the end offset and how many consumers');
+    await screen.until((text) => text.includes('topic orders: new segment'), 'what happened before');
+    screen.type('/orders\r');
+    screen.type('\r');
+    await screen.until((text) => /77 +1050 +/.test(text), 'the consumer one by one');
+  });
+
   it('ends on q while a node that hangs is looked at', async () => {
     const node = await startNode();
     const screen = top(['--admin', node.ready.admin], 80, 24);
