@@ -60,8 +60,8 @@ export class DataDirectorySource implements Source {
     try {
       return await this.#look(atMs);
     } catch (error) {
-      const reason = error instanceof LanceError ? error.message : `it cannot be read (${words(error)})`;
-      return { kind: 'unreachable', atMs, reason: reason.replace(/\.$/, '') };
+      const reason = error instanceof LanceError ? bare(error) : `it cannot be read (${words(error)})`;
+      return { kind: 'unreachable', atMs, reason };
     }
   }
 
@@ -107,11 +107,13 @@ export class DataDirectorySource implements Source {
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+      const code = (error as NodeJS.ErrnoException).code;
+      const missing = code === 'ENOENT' || code === 'ENOTDIR';
+      const why = code === 'ENOTDIR' ? 'it is a file' : 'it holds no node.json';
       throw new SamplingError(
         missing ? 'NO_DATA_DIRECTORY' : 'DATA_DIRECTORY_UNREADABLE',
         missing
-          ? `${this.path} is no data directory of LANCE: it holds no node.json.`
+          ? `${this.path} is no data directory of LANCE: ${why}.`
           : `${path} cannot be read (${words(error)}).`,
         hint,
         { usage: missing, cause: error },
@@ -135,7 +137,7 @@ export class DataDirectorySource implements Source {
       return { snapshot: readCounters(await readFile(node.counters)), live: true };
     } catch (error) {
       const cleanlyGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      const why = error instanceof LanceError ? error.message : `cannot be read (${words(error)})`;
+      const why = error instanceof LanceError ? bare(error) : `cannot be read (${words(error)})`;
       try {
         const snapshot = readCounters(await readFile(copy));
         return cleanlyGone
@@ -143,11 +145,11 @@ export class DataDirectorySource implements Source {
           : {
               snapshot,
               live: false,
-              problem: `live counters ${node.counters}: ${why} The last copy is shown`,
+              problem: `live counters ${node.counters}: ${why}. The last copy is shown`,
             };
       } catch (second) {
         const copyWhy =
-          second instanceof LanceError ? second.message : `there is no copy of them (${words(second)})`;
+          second instanceof LanceError ? bare(second) : `there is no copy of them (${words(second)})`;
         throw new SamplingError(
           'NO_COUNTERS',
           cleanlyGone
@@ -193,6 +195,9 @@ async function presenceOf(snapshot: Snapshot, live: boolean): Promise<Presence> 
   if (!(await ownsCounters(snapshot))) return 'gone';
   return age > HEARTBEAT_STALE_NS ? 'hanging' : 'serving';
 }
+
+/** Its sentence as part of another one. */
+const bare = (error: LanceError): string => error.message.replace(/\.$/, '');
 
 function words(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
