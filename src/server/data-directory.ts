@@ -29,6 +29,8 @@ export class DataDirectory {
     /** Absolute. */
     readonly path: string,
     private file: NodeFile,
+    /** Whether this start made `node.json`: as it should be in a new directory only. */
+    readonly nodeFileMade: boolean,
   ) {}
 
   /** Makes the directory where it is missing, locks it, reads or makes `node.json` and the topic `default`. Throws StartError. */
@@ -42,7 +44,8 @@ export class DataDirectory {
     takeLock(path, options.lock ?? lockDirectory);
     try {
       const counters = await liveCountersPath(path);
-      const directory = new DataDirectory(path, await openNodeFile(path, options.nodeId, counters));
+      const { node, made } = await openNodeFile(path, options.nodeId, counters);
+      const directory = new DataDirectory(path, node, made);
       await flush(path);
       await directory.#removeUnfinished();
       await directory.#ensureDefault(options.durability);

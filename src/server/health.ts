@@ -48,6 +48,19 @@ export class Health {
     this.#warnings.raise('TOPIC_FROZEN', `topic ${name} is frozen and takes no writes`, { topic });
   }
 
+  /**
+   * Why a drain cannot have brought everything acknowledged into the segments: a frozen topic's last batches may stand in
+   * the journal alone. Undefined where it did.
+   */
+  leftInJournal(): string | undefined {
+    const { catalogue } = this.#parts;
+    const has = (id: number) => catalogue.has(id);
+    const causes = [...this.#reasons.list(), ...this.#warnings.list(has)].filter(
+      ({ code }) => code === 'JOURNAL_FAILED' || code === 'TOPIC_FROZEN',
+    );
+    return causes.length > 0 ? causes.map(({ message }) => message).join('; ') : undefined;
+  }
+
   /** Takes notice of what the engine logs. */
   hear(entry: LogEntry): void {
     if (entry.event === 'topicFrozen') this.frozen(entry.topic);

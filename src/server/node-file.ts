@@ -31,13 +31,14 @@ const NodeFileSchema = z.object({
 
 /**
  * The node's identity: read from `node.json`, or made for a new data directory. `wanted` is the configured node id, with
- * `explicit` telling whether somebody set it: a data directory never changes its node. Throws StartError.
+ * `explicit` telling whether somebody set it: a data directory never changes its node. `made` says that there was none.
+ * Throws StartError.
  */
 export async function openNodeFile(
   dataDir: string,
   wanted: { nodeId: number; explicit: boolean },
   counters: string,
-): Promise<NodeFile> {
+): Promise<{ node: NodeFile; made: boolean }> {
   const found = await read(dataDir);
   if (found && wanted.explicit && found.nodeId !== wanted.nodeId) {
     throw misconfigured(
@@ -50,7 +51,7 @@ export async function openNodeFile(
     ? { ...found, counters }
     : { format: FORMAT, nodeId: wanted.nodeId, clusterId: randomUUID(), nextTopicId: 1, counters };
   if (!found || found.counters !== counters) await writeNodeFile(dataDir, node);
-  return node;
+  return { node, made: !found };
 }
 
 /** Replaces `node.json` durably. */

@@ -90,6 +90,7 @@ export class LanceNode {
       if (fewFiles) log.warn(fewFiles);
       logPlacement(log, await reportPlacement(options.placement, engine, started, moved));
       await directory.reserveTopicIds(started.topics.map(({ metadata }) => metadata.id));
+      reportLostNodeFile(directory, started, log);
       const catalogue = new Catalogue({
         engine,
         directory,
@@ -176,7 +177,12 @@ export class LanceNode {
       await this.#admin?.close();
       await rm(this.directory.node.counters, { force: true });
     });
-    if (finished) log.info('drained: everything acknowledged is in its segments');
+    const left = this.health.leftInJournal();
+    if (finished && left === undefined) log.info('drained: everything acknowledged is in its segments');
+    else if (finished)
+      log.warn(
+        `drained, but ${left}: what was acknowledged last may be in the journal alone. Keep the journal with the segments; the next start recovers it`,
+      );
     else
       log.error(`not drained within drain.timeout (${formatDuration(config.drain.timeout)}); leaving anyway`);
     return finished;
@@ -292,6 +298,15 @@ function reportStart({ findings, announcements }: Started, log: Logger): void {
     );
   }
   for (const announcement of announcements) log.info(announcement);
+}
+
+/** A directory that has topics and had no `node.json` has forgotten who it is: it serves, and says what is not as it was. */
+function reportLostNodeFile({ nodeFileMade, node }: DataDirectory, { topics }: Started, log: Logger): void {
+  if (!nodeFileMade || topics.every(({ metadata }) => metadata.id === 0)) return;
+  log.warn(
+    { code: 'node-file-rebuilt' },
+    `node.json was missing and is made anew: this is node ${node.nodeId} with a new cluster id, and the next topic gets id ${node.nextTopicId}, which a deleted one may have had. If a backup has the file, stop the node and put it back`,
+  );
 }
 
 function adminUnusable(bind: Address, error: unknown): StartError {

@@ -1,6 +1,6 @@
 /** Data directories that a node cannot have, or that fill up. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,6 +30,26 @@ describe('a data directory in use', () => {
     // A SIGKILL leaves no lock behind.
     const second = await startNode({ dataDir: first.dataDir });
     await second.stop();
+  });
+});
+
+describe('a data directory that lost its node.json', () => {
+  it('serves its topics, and says what is not as it was', { timeout: 60_000 }, async () => {
+    const node = await startNode();
+    const connection = await node.connect('crc32c');
+    const topic = await connection.createTopic('kept');
+    await connection.ingestAcked(topic, raw('kept'));
+    connection.close();
+    expect((await node.stop()).stderr).not.toContain('node.json');
+    rmSync(join(node.dataDir, 'node.json'));
+    const again = await startNode({ dataDir: node.dataDir });
+    const second = await again.connect('crc32c');
+    expect(walkTlvs(await second.fetchAll(topic)).map(({ value }) => value.toString())).toEqual(['kept']);
+    second.close();
+    const { stderr } = await again.stop();
+    expect(stderr).toContain('node.json was missing and is made anew: this is node 1 with a new cluster id');
+    expect(stderr).toContain(`the next topic gets id ${topic + 1}`);
+    expect((await (await startNode({ dataDir: node.dataDir })).stop()).stderr).not.toContain('node.json');
   });
 });
 
