@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { countersLength, readCounters, type Snapshot } from '../counters/index.js';
-import { TEMPORARY } from './durable-file.js';
+import { discard, TEMPORARY } from './durable-file.js';
 
 /** The live counters, read once. Rejects with the system's error or CountersError. */
 export async function readLiveCounters(path: string): Promise<Snapshot> {
@@ -14,19 +14,23 @@ const EMPTY = Buffer.alloc(PAGE);
 
 /** Copies the live counters, cut behind the last value, to `to`: for the post-mortem (docs/formats.md, "Counters"). */
 export async function copyCounters(live: string, to: string): Promise<void> {
+  const name = `${to}${TEMPORARY}`;
   const from = await open(live);
   try {
-    const draft = await open(`${to}${TEMPORARY}`, 'w');
+    const draft = await open(name, 'w');
     try {
       await copyFilled(from, draft);
       await draft.datasync();
     } finally {
       await draft.close();
     }
+    await rename(name, to);
+  } catch (error) {
+    discard(name);
+    throw error;
   } finally {
     await from.close();
   }
-  await rename(`${to}${TEMPORARY}`, to);
 }
 
 /** Piece by piece, so that it takes little memory; the tables are mostly empty, and holes cost neither room nor time. */
@@ -38,7 +42,10 @@ async function copyFilled(from: FileHandle, to: FileHandle): Promise<void> {
     const bytes = piece.subarray(0, bytesRead);
     if (at === 0) end = countersLength(bytes);
     for (const [first, last] of filledRuns(bytes.subarray(0, Math.max(0, end - at)))) {
-      await to.write(bytes, first, last - first, at + first);
+      // A disk that fills up takes a part first: the rest must fail, not be a hole.
+      for (let next = first; next < last; ) {
+        next += (await to.write(bytes, next, last - next, at + next)).bytesWritten;
+      }
     }
     if (bytesRead < PIECE) end = Math.min(end, at + bytesRead);
   }

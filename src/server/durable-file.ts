@@ -1,4 +1,4 @@
-import { closeSync, fsync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -15,10 +15,24 @@ export const TEMPORARY = '~';
  */
 export async function writeDurably(path: string, text: string): Promise<void> {
   const draft = `${path}${TEMPORARY}`;
-  writeFileSync(draft, text);
-  await flush(draft);
-  renameSync(draft, path);
+  try {
+    writeFileSync(draft, text);
+    await flush(draft);
+    renameSync(draft, path);
+  } catch (error) {
+    discard(draft);
+    throw error;
+  }
   await flush(dirname(path));
+}
+
+/** Takes away what a failed write left: on a full disk, half a file would hold the last free bytes. */
+export function discard(draft: string): void {
+  try {
+    rmSync(draft, { force: true });
+  } catch {
+    // The failure that led here is the one to report; the next start removes the file.
+  }
 }
 
 /** Makes the content of a file durable, or the names in a directory. */
