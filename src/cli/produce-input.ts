@@ -9,7 +9,8 @@ export const PRODUCE_FORMATS = ['lines', 'json', 'blob'] as const;
 export type ProduceFormat = (typeof PRODUCE_FORMATS)[number];
 
 const READ_BYTES = 1024 * 1024;
-const MAX_RECORD = 16 * 1024 * 1024;
+/** What a node stores at most (lwp.md, "Payloads that are no TLV"); longer input is refused before it is gathered. */
+const MAX_RECORD = 16 * 1024 * 1024 - 4096;
 const NEWLINE = 0x0a;
 
 /** The file, or stdin when none is named or it is `-`. Throws LanceError, exit code 2, for one that cannot be read. */

@@ -10,7 +10,7 @@ import {
 } from '../protocol/index.js';
 import { Admin } from './admin.js';
 import { Connection } from './connection.js';
-import { ConnectionLostError, UnreachableError } from './errors.js';
+import { ConnectionLostError, LwpError, UnreachableError } from './errors.js';
 import { type ConnectionOptions, DEFAULT_TIMEOUT } from './options.js';
 import { resolveStart, type Start } from './start.js';
 
@@ -101,6 +101,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
           ? await admin.committedOffset(id, options.consumer)
           : undefined;
       const position = left ?? (await resolveStart(admin, id, options.from ?? 'earliest'));
+      // One that stops at the end would take a stale offset for "nothing new"; one that follows is told by the node.
+      if (end !== undefined && position > end) await refuseBeyondEnd(admin, id, position);
       return new Consumer(connection, options, { topicId: id, position, end });
     } catch (error) {
       connection.close();
@@ -230,6 +232,16 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     });
     return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop));
   }
+}
+
+/** Throws OFFSET_OUT_OF_RANGE unless the topic has grown to `position` meanwhile. */
+async function refuseBeyondEnd(admin: Admin, topic: number, position: number): Promise<void> {
+  const end = await admin.endOffset(topic);
+  if (position <= end) return;
+  throw new LwpError({
+    code: 0x51,
+    message: `Offset ${position} is beyond the end of the topic, which is ${end}.`,
+  });
 }
 
 /** The records of whole batches that begin at `from` or later and before `end`. */

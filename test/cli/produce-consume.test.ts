@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Admin } from '../../src/client/index.js';
 import { lance } from '../support/cli.js';
 import { FakeNode } from '../support/fake-node.js';
 
@@ -98,6 +99,16 @@ describe('lance produce', () => {
     expect(node.values('events')).toEqual(['first batch', 'first batch', 'second batch', 'third batch']);
   });
 
+  it('names the true limit for a blob and a line that are too long', async () => {
+    for (const format of ['blob', 'lines']) {
+      const { code, stderr } = await run(
+        ['produce', 'events', '--format', format],
+        Buffer.alloc(17_000_000, 'x'),
+      );
+      expect([code, stderr]).toEqual([1, expect.stringContaining('larger than the 16773120 that')]);
+    }
+  });
+
   it('ends with 2 for a file that cannot be read and 1 for a topic that is not there', async () => {
     const absent = await run(['produce', 'events', '--file', join(dir, 'absent')]);
     expect([absent.code, absent.stderr]).toEqual([
@@ -159,6 +170,24 @@ describe('lance consume', () => {
     expect((await run(['consume', 'events', '--count', '0'])).stdout).toBe('');
     const wrong = await run(['consume', 'events', '--from', 'somewhere']);
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('says nowhere to start')]);
+  });
+
+  it('refuses an offset beyond the end, wherever it came from, instead of finding nothing new', async () => {
+    const described = await run(['topic', 'describe', 'events', '--json']);
+    const { id, endOffset } = JSON.parse(described.stdout);
+    expect(await run(['consume', 'events', '--from', `offset:${endOffset}`])).toMatchObject({
+      code: 0,
+      stdout: '',
+    });
+    const beyond = await run(['consume', 'events', '--from', `offset:${endOffset + 1}`]);
+    expect([beyond.code, beyond.stdout]).toEqual([1, '']);
+    expect(beyond.stderr).toContain(`Offset ${endOffset + 1} is beyond the end`);
+    const admin = await Admin.open({ endpoint: node.endpoint });
+    await admin.commitOffset(id, 77n, endOffset + 5);
+    admin.close();
+    const stale = await run(['consume', 'events', '--consumer', '77', '--json']);
+    expect(stale.code).toBe(1);
+    expect(JSON.parse(stale.stdout).error.code).toBe('OFFSET_OUT_OF_RANGE');
   });
 
   it('goes on where its number committed', async () => {
