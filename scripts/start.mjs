@@ -1,6 +1,8 @@
 // `npm start [-- FLAGS]`: from a fresh clone to a running node. Flags go to `lance serve`.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { buildAddon, buildTypeScript, install, root, say } from './setup.mjs';
 
 try {
@@ -14,9 +16,10 @@ try {
 
 const flags = process.argv.slice(2);
 const names = (long, short) =>
-  flags.some((f) => f === long || f.startsWith(`${long}=`) || (short && f === short));
-// A directory named by a flag, a variable or a configuration file wins over ./lance-data.
+  flags.some((f) => f === long || f.startsWith(`${long}=`) || (short && f.startsWith(short)));
+// A directory named by a flag, a variable or a configuration file wins over ./lance-data, which is the default beside them.
 const dataDir =
+  existsSync(join(root, 'lance.toml')) ||
   names('--data-dir') ||
   names('--config', '-c') ||
   process.env.LANCE_NODE_DATA_DIR ||
