@@ -8,10 +8,18 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** The load program (bench/load), built in release mode. */
 export const LOAD = `${root}native/target/release/lance-load`;
 
+/** What runs now: none of it may outlive a script that is ended. */
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill();
+});
+
 /** Runs a program to its end and gives its stdout; an exit code other than 0 is an error with its stderr. */
 export function output(program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     const out = [];
     const err = [];
     child.stdout.on('data', (piece) => out.push(piece));

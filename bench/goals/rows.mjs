@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { LOAD } from '../programs.mjs';
 import { callsPerFrame } from './calls.mjs';
 
-const us = (ns) =>
-  ns === null ? '-' : ns < 1_000 ? `${Math.round(ns)} ns` : `${(ns / 1_000).toPrecision(3)} us`;
+const us = (ns) => {
+  if (ns === null) return '-';
+  if (ns < 1_000) return `${Math.round(ns)} ns`;
+  return ns < 1e6 ? `${(ns / 1e3).toPrecision(3)} us` : `${(ns / 1e6).toFixed(2)} ms`;
+};
 const mb = (bytes) =>
   bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB/s` : `${(bytes / 1e6).toFixed(0)} MB/s`;
 const count = (number) => Math.round(number).toLocaleString('en-US');
