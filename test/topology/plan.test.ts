@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { intersect, parseCpuList } from '../../src/topology/cpuset.js';
+import { formatCpuList, intersect, parseCpuList } from '../../src/topology/cpuset.js';
 import {
   discover,
   findingsFor,
@@ -340,6 +340,35 @@ describe('on any machine', () => {
         expect(on).toEqual([agents[irq.queue?.index ?? -1]]);
       }
     });
+  });
+
+  it('unplugged CPUs get no thread and no interrupt, whichever they are', () => {
+    fc.assert(
+      fc.property(anyMachine, fc.array(fc.integer({ min: 1, max: 39 }), { maxLength: 8 }), (tree, picked) => {
+        const whole = discover(tree, '/var/lib/lance');
+        const gone = picked.filter((cpu) => whole.cpus.some(({ id }) => id === cpu));
+        const left = (cpus: readonly number[]) => formatCpuList(cpus.filter((cpu) => !gone.includes(cpu)));
+        const files: Record<string, string | undefined> = {
+          'sys/devices/system/cpu/online': `${left(whole.cpus.map(({ id }) => id))}\n`,
+        };
+        for (const { id, cpus } of whole.nodes)
+          files[`sys/devices/system/node/node${id}/cpulist`] = `${left(cpus)}\n`;
+        for (const cpu of gone) files[`sys/devices/system/cpu/cpu${cpu}/online`] = '0\n';
+        for (const { id, siblings } of whole.cpus) {
+          const topology = `sys/devices/system/cpu/cpu${id}/topology`;
+          for (const name of ['thread_siblings_list', 'core_cpus_list'])
+            files[`${topology}/${name}`] = gone.includes(id) ? undefined : `${left(siblings)}\n`;
+        }
+        const machine = discover(withFiles(tree, files), '/var/lib/lance');
+        if (!machine.cpus.some((cpu) => cpu.online && cpu.allowed)) return;
+        const plan = planFor(machine);
+        const targets = plan.irqs.flatMap(({ to }) => parseCpuList(to));
+        for (const cpu of [...plan.threads.map((thread) => thread.cpu), ...targets])
+          expect(gone).not.toContain(cpu);
+        expect(plan.irqs.every(({ to }) => to !== '')).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   it('a plan that was applied is planned again with nothing left to change', () => {
