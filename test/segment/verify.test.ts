@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { randomBytes } from '../harness/data.js';
+import { randomBytes, rawRecords } from '../harness/data.js';
+import { Command, pack, raw } from '../harness/lwp.js';
 import { ROOT, runLance, startNode } from '../harness/node.js';
 import {
   copyOf,
@@ -111,6 +112,48 @@ describe('a node that was killed, and one that runs', () => {
     const active = segmentPaths(node.dataDir, 'rotated').at(-1) as string;
     expect((await run('inspect', active)).code).toBe(0);
     await node.stop();
+  });
+});
+
+describe('a node that writes, rotates, seals and removes meanwhile', () => {
+  it('is not disturbed, and no look at it finds a problem or ends in an error', {
+    timeout: 180_000,
+  }, async () => {
+    const node = await startNode({ config: `${SMALL_SEGMENTS}[retention]\ninterval = "100ms"\n` });
+    const connection = await node.connect();
+    const busy = await connection.createTopic('busy');
+    const quiet = await connection.createTopic('quiet');
+    await connection.request(
+      Command.setRetention,
+      pack([4, busy], [8, 0], [8, 3 * 1024 * 1024]),
+      Command.topicResponse,
+    );
+    let writing = true;
+    let written = 0;
+    const writer = (async () => {
+      for (let n = 0; writing; n++) {
+        const records = rawRecords(n, 100, 2_000);
+        await connection.ingestAcked(busy, Buffer.concat(records), { recordCount: records.length });
+        await connection.ingestAcked(quiet, raw(`quiet ${n}`));
+        written += records.length;
+      }
+    })();
+    for (let look = 0; look < 6; look++) {
+      const { code, lines, stderr } = await run('verify', node.dataDir);
+      expect([code, lines.flatMap(({ problems }) => problems), stderr]).toEqual([0, [], '']);
+      const topic = join(node.dataDir, 'segments', 'quiet');
+      const at = await runLance(['segment', 'inspect', topic, '--at', 'record:0', '--json']);
+      expect([at.code, JSON.parse(at.stdout).record]).toEqual([0, 0]);
+    }
+    writing = false;
+    await writer;
+    // It rotated and removed while it was looked at, or this would show nothing.
+    const before = Number(/(\d{20})_/.exec(segmentPaths(node.dataDir, 'busy')[0] as string)?.[1]);
+    expect(before).toBeGreaterThan(0);
+    expect(written).toBeGreaterThan(3_000);
+    connection.close();
+    await node.kill();
+    expect((await run('verify', node.dataDir)).lines.flatMap(({ problems }) => problems)).toEqual([]);
   });
 });
 
