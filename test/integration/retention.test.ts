@@ -166,3 +166,33 @@ describe('segment.max_age', () => {
     }
   });
 });
+
+describe('a topic that is written without a pause', () => {
+  it('goes on losing its oldest bytes, though its active segment has to be sealed again and again', {
+    timeout: 120_000,
+  }, async () => {
+    // Segments never rotate by size here: each goes because retention seals it.
+    const node = await startNode({ config: '[retention]\ninterval = "100ms"\n' });
+    const connection = await node.connect();
+    const topic = await connection.createTopic('never-idle');
+    await setRetention(connection, topic, 0, 4 * 1024 * 1024);
+    let writing = true;
+    const producer = async () => {
+      const own = await node.connect();
+      const payload = Buffer.concat(rawRecords(7, 64, 1_000));
+      while (writing) await own.ingestAcked(topic, payload);
+      own.close();
+    };
+    const producers = [producer(), producer(), producer(), producer()];
+    const ends: number[] = [];
+    for (let removals = 0; removals < 4; removals++) {
+      const last = ends.at(-1) ?? 0;
+      ends.push((await until(connection, topic, ({ first_offset }) => first_offset > last)).first_offset);
+    }
+    writing = false;
+    await Promise.all(producers);
+    connection.close();
+    // And the drain does not wait for a look that never ends.
+    await node.stop();
+  });
+});

@@ -3,7 +3,7 @@
 use super::agent::{IoAgent, IoRing};
 use super::control::{IoCommand, IoEvent};
 use super::segment::{File, Segment};
-use super::topic::{End, Phase, Settle, Topic};
+use super::topic::{End, Phase, SealQuery, Settle, Topic};
 use crate::agent::Cx;
 use crate::error::Refusal;
 use crate::handoff::{ActiveSegment, FromDisk, Frozen};
@@ -241,7 +241,10 @@ impl IoAgent {
                 result: Ok(()),
             });
         }
-        topic.seal_query = Some(query);
+        topic.seal_query = Some(SealQuery {
+            query,
+            left: topic.unsealed,
+        });
         let told = self.ends.to_ingest.push(FromDisk::Seal { slot }).is_ok();
         assert!(told, "room was made sure of");
     }
@@ -259,7 +262,7 @@ impl IoAgent {
         topic.phase = Phase::Removing;
         let id = topic.id;
         self.show_topic(slot);
-        if let Some(query) = self.topics[slot.index()].seal_query.take() {
+        if let Some(SealQuery { query, .. }) = self.topics[slot.index()].seal_query.take() {
             self.event(IoEvent::Done {
                 query,
                 result: Ok(()),

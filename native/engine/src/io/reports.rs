@@ -3,7 +3,7 @@
 use super::agent::{IoAgent, IoRing};
 use super::control::IoEvent;
 use super::segment::File;
-use super::topic::{Phase, Settle};
+use super::topic::{Phase, SealQuery, Settle};
 use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::handoff::Frozen;
@@ -135,7 +135,12 @@ impl IoAgent {
         topic.sealed_segments += 1;
         self.shared.set_unsealed(slot, topic.unsealed);
         self.counters.sealed.inc();
-        let (id, query) = (topic.id, topic.seal_query.take_if(|_| topic.unsealed == 0));
+        let id = topic.id;
+        // Segments are sealed in order; those that began after the question do not count: a busy topic always has one.
+        let answered = topic.seal_query.take_if(|asked| {
+            asked.left -= 1;
+            asked.left == 0
+        });
         self.note_segment_room();
         self.show_topic(slot);
         self.log(LogEvent::SegmentSealed {
@@ -143,7 +148,7 @@ impl IoAgent {
             base_offset: segment.name.base_offset,
             end,
         });
-        if let Some(query) = query {
+        if let Some(SealQuery { query, .. }) = answered {
             self.event(IoEvent::Done {
                 query,
                 result: Ok(()),
@@ -259,7 +264,7 @@ impl IoAgent {
             errno,
             what,
         });
-        if let Some(query) = self.topics[slot.index()].seal_query.take() {
+        if let Some(SealQuery { query, .. }) = self.topics[slot.index()].seal_query.take() {
             self.event(IoEvent::Done {
                 query,
                 result: Err(self.storage_refusal(slot)),

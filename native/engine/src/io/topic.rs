@@ -103,8 +103,17 @@ pub struct Topic {
     pub next: Position,
     pub sealed_bytes: u64,
     pub sealed_segments: u32,
-    /// Number of the control plane's question that waits for a seal.
-    pub seal_query: Option<u64>,
+    /// The control plane's question that waits for a seal.
+    pub seal_query: Option<SealQuery>,
+}
+
+/// A question that is answered when the segments of its time are sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct SealQuery {
+    /// Its number.
+    pub query: u64,
+    /// How many of them are not sealed yet, at least 1.
+    pub left: u32,
 }
 
 /// A complete batch.
