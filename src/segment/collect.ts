@@ -22,6 +22,8 @@ export interface Collected {
 
 /** `segments/topic/file` is as deep as it goes. */
 const MOST_DEPTH = 4;
+/** How often a directory that changes is listed again. */
+const LISTINGS = 32;
 
 /**
  * All files that the paths name, directories walked, in path order. Throws SegmentError: exit code 2 for a path that is no
@@ -81,7 +83,23 @@ function look(path: string): Stats {
   return stats;
 }
 
+/**
+ * What stands in a directory. A listing in which a node renames a segment may miss it under both names, so two in a row
+ * must be alike; one that never rests is taken as it was last.
+ */
 function readable(path: string): Dirent[] {
+  let entries = listing(path);
+  for (let attempt = 0; attempt < LISTINGS; attempt++) {
+    const again = listing(path);
+    const alike =
+      again.length === entries.length && again.every(({ name }, at) => name === entries[at]?.name);
+    entries = again;
+    if (alike) break;
+  }
+  return entries;
+}
+
+function listing(path: string): Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true });
   } catch (error) {

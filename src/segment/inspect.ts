@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { compareSegments } from './between.js';
 import { type Collected, collect, isDataDir } from './collect.js';
+import { confirmProblems } from './confirm.js';
 import { foresee, missingFiles, type StartForecast } from './data-directory.js';
 import { type LookOptions, lookAt } from './look.js';
 import { ProblemList } from './problems.js';
@@ -42,6 +43,7 @@ export async function inspectPaths(
   for await (const report of lookAt(collected, { onProgress, isRunning })) reports.push(report);
   for (const dataDir of collected.dataDirs) reports.push(...absent(dataDir, paths, collected));
   compareSegments(reports);
+  await confirmProblems(reports, isRunning);
   sameIds(reports);
   const forecasts: StartForecast[] = [];
   for (const dataDir of collected.dataDirs) {

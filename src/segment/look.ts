@@ -192,7 +192,8 @@ async function readSegment(report: FileReport, { owners, options, running }: Aro
       file,
       {
         end: scan.end,
-        required: topicDir !== undefined,
+        // A running node writes an active segment's index now and then, and takes both away together.
+        required: topicDir !== undefined && !growing && !(running && !existsSync(path)),
         growing: name?.endNs === undefined && (running || inDirectory),
       },
       report.problems,

@@ -91,6 +91,8 @@ export function watchBench(): { observer: Observer; end(): void } {
     },
     end() {
       clearInterval(ticking);
+      // A frame that still waits to be drawn would be drawn by the end, and stay.
+      app.rerender(<Box />);
       app.clear();
       app.unmount();
     },

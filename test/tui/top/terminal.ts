@@ -14,11 +14,13 @@ export class Emulator {
 
   constructor(args: readonly string[], columns: number, rows: number, env: Record<string, string> = {}) {
     this.#terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
+    // A person's terminal: in CI, Ink would draw nothing but its last frame.
+    const { CI: _, ...own } = process.env;
     this.#child = pty.spawn(process.execPath, [RUN, ...args], {
       cols: columns,
       rows,
       name: 'xterm-256color',
-      env: { ...process.env, NO_COLOR: '', LC_ALL: '', LANG: 'C.UTF-8', TERM: 'xterm-256color', ...env },
+      env: { ...own, NO_COLOR: '', LC_ALL: '', LANG: 'C.UTF-8', TERM: 'xterm-256color', ...env },
     });
     this.#child.onData((data) => {
       this.raw += data;
