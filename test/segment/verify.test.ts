@@ -152,7 +152,7 @@ describe('a node that writes, rotates, seals and removes meanwhile', () => {
     expect(before).toBeGreaterThan(0);
     expect(written).toBeGreaterThan(3_000);
     connection.close();
-    await node.kill();
+    await node.stop();
     expect((await run('verify', node.dataDir)).lines.flatMap(({ problems }) => problems)).toEqual([]);
   });
 });
