@@ -20,8 +20,11 @@ export function firstSignal(): Promise<NodeJS.Signals> {
 
 /** Calls `reopen` at each SIGHUP. One that comes because the terminal was closed ends the node like SIGTERM instead. */
 export function onHangup(terminal: boolean, reopen: () => void): void {
+  let closed = false;
   process.on('SIGHUP', () => {
-    if (terminal) process.kill(process.pid, 'SIGTERM');
-    else reopen();
+    if (!terminal) return reopen();
+    // The kernel tells the session's leader and the foreground group, which are one: the second is no second signal.
+    if (!closed) process.kill(process.pid, 'SIGTERM');
+    closed = true;
   });
 }
