@@ -77,22 +77,21 @@ function percentLabel(value: number): string {
   return `${(100 - 100 * 10 ** -value).toFixed(Math.max(0, value - 2))}%`;
 }
 
+const bandwidthAxis = {
+  type: 'value',
+  name: 'MB/s',
+  nameTextStyle: { color: GREY },
+  axisLabel: { color: GREY },
+  splitLine: { lineStyle: { color: '#8a8f9833' } },
+} as const;
+
 /** Bytes a second over the run, with p99 on an axis of its own. */
 export function throughputOverTime(timeline: readonly Moment[]): string {
   const every = timeline.length > 1 ? (timeline[1]?.at ?? 0) - (timeline[0]?.at ?? 0) : 0.25;
   return render({
     grid: { left: 80, right: 80, top: 44, bottom: 48 },
     xAxis: { type: 'value', name: 's', min: 0, axisLabel: { color: GREY }, splitLine: { show: false } },
-    yAxis: [
-      {
-        type: 'value',
-        name: 'MB/s',
-        nameTextStyle: { color: GREY },
-        axisLabel: { color: GREY },
-        splitLine: { lineStyle: { color: '#8a8f9833' } },
-      },
-      { ...timeAxis, name: 'p99', splitLine: { show: false } },
-    ],
+    yAxis: [bandwidthAxis, { ...timeAxis, name: 'p99', splitLine: { show: false } }],
     series: [
       {
         name: 'throughput',
@@ -170,16 +169,7 @@ export function sweepChart(
     {
       grid: { left: 80, right: 80, top: 44, bottom: 32 },
       xAxis: { type: 'category', data: [...names], axisLabel: { color: GREY } },
-      yAxis: [
-        {
-          type: 'value',
-          name: 'MB/s',
-          nameTextStyle: { color: GREY },
-          axisLabel: { color: GREY },
-          splitLine: { lineStyle: { color: '#8a8f9833' } },
-        },
-        { ...timeAxis, name: 'p99', splitLine: { show: false } },
-      ],
+      yAxis: [bandwidthAxis, { ...timeAxis, name: 'p99', splitLine: { show: false } }],
       series: [
         {
           name: 'throughput',
