@@ -192,8 +192,8 @@ async function readSegment(report: FileReport, { owners, options, running }: Aro
       file,
       {
         end: scan.end,
-        // A running node writes an active segment's index now and then, and takes both away together.
-        required: topicDir !== undefined && !growing && !(running && !existsSync(path)),
+        // A running node writes an active segment's index now and then.
+        required: topicDir !== undefined && !growing,
         growing: name?.endNs === undefined && (running || inDirectory),
       },
       report.problems,
