@@ -4,7 +4,7 @@ import manifest from '../../oclif.manifest.json' with { type: 'json' };
 
 interface Known {
   id: string;
-  flags: Record<string, { name: string; char?: string }>;
+  flags: Record<string, { name: string; char?: string; allowNo?: boolean }>;
   examples?: (string | { description: string; command: string })[];
   relativePath: string[];
 }
@@ -53,7 +53,11 @@ export function unknownNames(words: readonly string[]): string[] {
   }
   const { command, rest } = found;
   const flags = rest.filter((word) => /^-{1,2}[a-z]/.test(word)).map((word) => word.replace(/=.*$/, ''));
-  const known = Object.values(command.flags).flatMap(({ name, char }) => [`--${name}`, `-${char}`]);
+  const known = Object.values(command.flags).flatMap(({ name, char, allowNo }) => [
+    `--${name}`,
+    `-${char}`,
+    ...(allowNo ? [`--no-${name}`] : []),
+  ]);
   return flags
     .filter((flag) => !known.includes(flag) && flag !== '--help')
     .map((flag) => `lance ${command.id} ${flag}`);
