@@ -140,6 +140,8 @@ struct Run<'a> {
     turns: Vec<usize>,
     /// The connection that takes the next scheduled frame.
     next_stream: usize,
+    /// What is due has no room on any connection: only a socket can end that.
+    held_back: bool,
     queued: u64,
     clock: Clock,
     /// The measured time.
@@ -171,6 +173,7 @@ pub fn run(plan: Plan, events: &Events) -> Result<Value, LoadError> {
         until: plan.warmup + plan.duration,
         turns,
         next_stream: 0,
+        held_back: false,
         queued: 0,
         tally: Tally::new(&plan.batch, matches!(plan.pace, Pace::Open(_)))?,
         clock: Clock::start(),
@@ -275,6 +278,7 @@ impl Run<'_> {
             return Ok(());
         };
         let before = now.min(self.until.saturating_sub(1));
+        self.held_back = false;
         while schedule.due() <= before && self.queued < self.plan.max_frames {
             let count = self.streams.len();
             let with_room = (0..count)
@@ -285,6 +289,7 @@ impl Run<'_> {
                         .is_some_and(|s| s.unsent() < UNSENT)
                 });
             let Some(number) = with_room else {
+                self.held_back = true;
                 return Ok(());
             };
             let due = schedule.due();
@@ -315,13 +320,13 @@ impl Run<'_> {
             Pace::Open(schedule) if now < self.until => schedule.due().saturating_sub(now),
             _ => SECOND / 20,
         };
-        // What is overdue has no room: only a socket can end that.
-        let limit = if ahead == 0 {
+        let limit = if self.held_back {
             SECOND / 1_000
         } else {
             ahead.min(SECOND / 20)
         };
-        if !self.plan.spin {
+        // What came due during this turn leaves in the next one, at once.
+        if !self.plan.spin && limit > 0 {
             wait_one(self.poller.fd(), false, Duration::from_nanos(limit))?;
         }
         self.poller.take(ready)
