@@ -11,6 +11,7 @@ mod posix;
 mod probe;
 mod registered;
 mod socket_ops;
+mod sync_choice;
 mod sync_writes;
 mod uring;
 mod waker;

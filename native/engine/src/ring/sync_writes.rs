@@ -1,13 +1,18 @@
-//! Synchronous writes made of a plain write and a flush linked to it.
+//! Synchronous writes under way: a plain write and a flush linked to it, or one write through the cache.
 
+use std::time::Instant;
+
+use super::sync_choice::Way;
 use super::{FileSlot, Token};
 
-/// The two halves of one synchronous write, until both have completed.
+/// One synchronous write until all of it has completed, of two halves where it is flushed.
 #[derive(Clone, Copy)]
 struct Pair {
     token: Token,
     file: FileSlot,
     len: u32,
+    way: Way,
+    begun: Instant,
     written: Option<i32>,
     /// The flush may have started before the write ended: its success means nothing.
     torn: bool,
@@ -19,8 +24,19 @@ pub(super) enum Step {
     Wait,
     /// The flush has to be made again, on its own.
     FlushAgain(FileSlot),
-    /// The write is over, with this result.
-    Done(Token, i32),
+    /// The write is over.
+    Done(Ended),
+}
+
+/// A synchronous write that is over.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub token: Token,
+    /// Bytes or `-errno`.
+    pub result: i32,
+    pub way: Way,
+    pub len: u32,
+    pub took_ns: u64,
 }
 
 /// All of a ring's, by place.
@@ -38,12 +54,14 @@ impl SyncWrites {
         }
     }
 
-    /// Takes a place for a write whose halves are about to be queued.
-    pub(super) fn begin(&mut self, token: Token, file: FileSlot, len: u32) -> usize {
+    /// Takes a place for a write that is about to be queued.
+    pub(super) fn begin(&mut self, token: Token, file: FileSlot, len: u32, way: Way) -> usize {
         let pair = Some(Pair {
             token,
             file,
             len,
+            way,
+            begun: Instant::now(),
             written: None,
             torn: false,
         });
@@ -68,10 +86,15 @@ impl SyncWrites {
         Step::Wait
     }
 
+    /// A write through the cache ended.
+    pub(super) fn through(&mut self, place: usize, result: i32) -> Step {
+        self.end(place, result)
+    }
+
     /// The flush ended, or never began because the write failed or was short.
     pub(super) fn flushed(&mut self, place: usize, result: i32) -> Step {
         let pair = self.pair(place);
-        let (token, file) = (pair.token, pair.file);
+        let file = pair.file;
         let Some(written) = pair.written else {
             // Linked, the write ends first; so it was not. This flush means nothing, nor does one that starts before then.
             pair.torn = true;
@@ -82,9 +105,20 @@ impl SyncWrites {
             return Step::FlushAgain(file);
         }
         let failed = whole && result < 0;
+        self.end(place, if failed { result } else { written })
+    }
+
+    fn end(&mut self, place: usize, result: i32) -> Step {
+        let pair = *self.pair(place);
         self.pairs[place] = None;
         self.free.push(place);
-        Step::Done(token, if failed { result } else { written })
+        Step::Done(Ended {
+            token: pair.token,
+            result,
+            way: pair.way,
+            len: pair.len,
+            took_ns: pair.begun.elapsed().as_nanos() as u64,
+        })
     }
 
     fn pair(&mut self, place: usize) -> &mut Pair {
@@ -99,9 +133,13 @@ mod tests {
 
     const TOKEN: Token = Token::new(1, 2, 3);
 
+    fn is_done(step: &Step, with: i32) -> bool {
+        matches!(step, Step::Done(ended) if ended.token == TOKEN && ended.result == with)
+    }
+
     fn begun() -> (SyncWrites, usize) {
         let mut writes = SyncWrites::new();
-        let place = writes.begin(TOKEN, FileSlot(9), 4096);
+        let place = writes.begin(TOKEN, FileSlot(9), 4096, Way::Flushed);
         (writes, place)
     }
 
@@ -109,8 +147,8 @@ mod tests {
     fn the_write_is_done_when_its_flush_is() {
         let (mut writes, place) = begun();
         assert!(matches!(writes.written(place, 4096), Step::Wait));
-        assert!(matches!(writes.flushed(place, 0), Step::Done(TOKEN, 4096)));
-        assert_eq!(writes.begin(TOKEN, FileSlot(1), 4096), place);
+        assert!(is_done(&writes.flushed(place, 0), 4096));
+        assert_eq!(writes.begin(TOKEN, FileSlot(1), 4096, Way::Flushed), place);
     }
 
     #[test]
@@ -118,11 +156,22 @@ mod tests {
         let (mut writes, place) = begun();
         writes.written(place, -libc::EIO);
         let step = writes.flushed(place, -libc::ECANCELED);
-        assert!(matches!(step, Step::Done(TOKEN, result) if result == -libc::EIO));
+        assert!(is_done(&step, -libc::EIO));
         let (mut writes, place) = begun();
         writes.written(place, 4096);
         let step = writes.flushed(place, -libc::ENOSPC);
-        assert!(matches!(step, Step::Done(TOKEN, result) if result == -libc::ENOSPC));
+        assert!(is_done(&step, -libc::ENOSPC));
+    }
+
+    #[test]
+    fn a_write_through_the_cache_has_no_second_half() {
+        let mut writes = SyncWrites::new();
+        let place = writes.begin(TOKEN, FileSlot(9), 4096, Way::Through);
+        // What tears links apart does not concern it.
+        writes.tear();
+        assert!(is_done(&writes.through(place, 4096), 4096));
+        let place = writes.begin(TOKEN, FileSlot(9), 4096, Way::Through);
+        assert!(is_done(&writes.through(place, -libc::EIO), -libc::EIO));
     }
 
     #[test]
@@ -130,7 +179,7 @@ mod tests {
         let (mut writes, place) = begun();
         writes.written(place, 512);
         let step = writes.flushed(place, -libc::ECANCELED);
-        assert!(matches!(step, Step::Done(TOKEN, 512)));
+        assert!(is_done(&step, 512));
     }
 
     #[test]
@@ -142,7 +191,7 @@ mod tests {
             writes.flushed(place, 0),
             Step::FlushAgain(FileSlot(9))
         ));
-        assert!(matches!(writes.flushed(place, 0), Step::Done(TOKEN, 4096)));
+        assert!(is_done(&writes.flushed(place, 0), 4096));
         let (mut writes, place) = begun();
         let again = |step| matches!(step, Step::FlushAgain(FileSlot(9)));
         assert!(again(writes.flushed(place, 0)));
@@ -151,6 +200,6 @@ mod tests {
             again(writes.flushed(place, 0)),
             "it began before the write ended"
         );
-        assert!(matches!(writes.flushed(place, 0), Step::Done(TOKEN, 4096)));
+        assert!(is_done(&writes.flushed(place, 0), 4096));
     }
 }

@@ -17,7 +17,8 @@ use super::config::RingConfig;
 use super::enter::Door;
 use super::probe::{is_memory, Features};
 use super::registered::RegisteredMemory;
-use super::sync_writes::{Step, SyncWrites};
+use super::sync_choice::SyncChoice;
+use super::sync_writes::{Ended, Step, SyncWrites};
 use super::{Completion, FileSlot, RecvBuffer, Ring, RingStats, Token, Waker};
 use crate::memory::SlabTable;
 
@@ -34,6 +35,8 @@ const CANCEL_ALL: Token = Token::new(OWN, 2, 0);
 const SYNC_WRITE: u8 = 3;
 /// The flush linked to it.
 const SYNC_FLUSH: u8 = 4;
+/// A synchronous write through the cache, whole.
+const SYNC_THROUGH: u8 = 5;
 
 /// Most completions handed out in one turn, so that agents get theirs in between.
 pub const TURN_COMPLETIONS: usize = 1024;
@@ -68,7 +71,7 @@ pub struct UringRing {
     /// Completions taken off the queue to make room while submitting, older than those in it.
     spill: Vec<cqueue::Entry>,
     sync_writes: SyncWrites,
-    write_through: bool,
+    sync_choice: SyncChoice,
     /// Operations whose last completion is outstanding, the ring's own apart.
     pending: u64,
     stats: RingStats,
@@ -147,7 +150,7 @@ impl UringRing {
             accepts: Vec::with_capacity(16),
             spill,
             sync_writes: SyncWrites::new(),
-            write_through: config.write_through,
+            sync_choice: SyncChoice::new(config.write_through),
             pending: 0,
             stats: RingStats::default(),
         };
@@ -261,6 +264,7 @@ impl UringRing {
         let step = match token.kind() {
             SYNC_WRITE => self.sync_writes.written(place, result),
             SYNC_FLUSH => self.sync_writes.flushed(place, result),
+            SYNC_THROUGH => self.sync_writes.through(place, result),
             _ => return None,
         };
         match step {
@@ -269,7 +273,14 @@ impl UringRing {
                 self.push_flush(file, Token::new(OWN, SYNC_FLUSH, place as u64));
                 None
             }
-            Step::Done(token, result) => {
+            Step::Done(Ended {
+                token,
+                result,
+                way,
+                len,
+                took_ns,
+            }) => {
+                self.sync_choice.took(way, len, took_ns);
                 self.pending -= 1;
                 self.stats.completions += 1;
                 Some(Completion {

@@ -5,10 +5,11 @@ use std::os::fd::RawFd;
 
 use io_uring::{opcode, squeue, types};
 
+use super::super::sync_choice::Way;
 use super::super::{
     assert_aligned, DiskRing, FileSlot, NetRing, RecvBuffer, Token, WakeRing, Waker,
 };
-use super::{Accept, UringRing, CLOSE, GROUP, OWN, SYNC_FLUSH, SYNC_WRITE, WAKE};
+use super::{Accept, UringRing, CLOSE, GROUP, OWN, SYNC_FLUSH, SYNC_THROUGH, SYNC_WRITE, WAKE};
 use crate::storage::Handle;
 
 impl NetRing for UringRing {
@@ -120,10 +121,10 @@ impl DiskRing for UringRing {
     ) {
         assert_aligned(at, from, len);
         let (fd, flags) = self.file(file);
-        let rw = if sync && self.write_through {
-            libc::RWF_DSYNC
-        } else {
-            0
+        let way = sync.then(|| self.sync_choice.next());
+        let rw = match way {
+            Some(Way::Through) => libc::RWF_DSYNC,
+            _ => 0,
         };
         let entry = match self.memory.find(from, len) {
             Some(index) => opcode::WriteFixed::new(fd, from, len, index)
@@ -135,17 +136,23 @@ impl DiskRing for UringRing {
                 .rw_flags(rw)
                 .build(),
         };
-        if sync && !self.write_through {
-            assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
-            self.pending += 1;
-            let place = self.sync_writes.begin(token, file, len) as u64;
-            // Both go in one submission, or the link between them is lost.
-            self.make_room(2);
-            let write = entry.flags(flags | squeue::Flags::IO_LINK);
-            self.push(&write.user_data(Token::new(OWN, SYNC_WRITE, place).0));
-            self.push_flush(file, Token::new(OWN, SYNC_FLUSH, place));
-        } else {
+        let Some(way) = way else {
             self.push_for(entry.flags(flags), token);
+            return;
+        };
+        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
+        self.pending += 1;
+        let place = self.sync_writes.begin(token, file, len, way) as u64;
+        let half = |kind| Token::new(OWN, kind, place);
+        match way {
+            Way::Through => self.push(&entry.flags(flags).user_data(half(SYNC_THROUGH).0)),
+            Way::Flushed => {
+                // Both go in one submission, or the link between them is lost.
+                self.make_room(2);
+                let write = entry.flags(flags | squeue::Flags::IO_LINK);
+                self.push(&write.user_data(half(SYNC_WRITE).0));
+                self.push_flush(file, half(SYNC_FLUSH));
+            }
         }
     }
 
