@@ -1,7 +1,11 @@
-// What the machine itself can do, by programs that are not ours: fio for the disk, iperf3 for the loopback.
+// What the machine itself can do. Bandwidths and single writes by programs that are not ours, fio for the disk and iperf3 for the
+// loopback; a schedule by the load program against its own bare pipeline (bench/README.md).
 import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { output } from './programs.mjs';
+import { LOAD, load, output } from './programs.mjs';
 
 /** Ways to write a file durably, in sequence; the best of them is the floor. */
 export const DURABLE_WAYS = [
@@ -32,6 +36,36 @@ export async function dsync4k(file, seconds) {
   const job = await fio(file, seconds, ['--size=64m', '--bs=4k', '--direct=1', '--sync=dsync']);
   const at = job.write.clat_ns.percentile;
   return { p50: at['50.000000'], p99: at['99.000000'], p999: at['99.900000'] };
+}
+
+/**
+ * Ack latencies in ns of a receiver without an engine, under the load program's own schedule: it receives, checksums, copies and
+ * writes 16 KiB durably, one write at a time with all that is there. `dir` takes its file.
+ */
+export async function bareLatency(dir, flags) {
+  const bytes = 64 << 20;
+  // Written once beforehand, so that no measured write converts an extent.
+  writeFileSync(join(dir, 'floor'), Buffer.alloc(bytes), { flush: true });
+  const words = ['receive', '--mode', 'write', '--policy', '16384:1:each', '--dir', dir, '--events', '1'];
+  const receiver = spawn(LOAD, [...words, '--file-bytes', String(bytes)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const gone = new Promise((resolve) => receiver.on('close', resolve));
+  try {
+    const line = await new Promise((resolve) =>
+      createInterface({ input: receiver.stdout }).once('line', resolve),
+    );
+    const { endpoint } = JSON.parse(line);
+    return (await load('latency', { endpoint, 'topic-ids': '1', ...flags })).latency;
+  } finally {
+    receiver.stdin.end('stop\n');
+    await gone;
+  }
+}
+
+/** CPU seconds that the host of this virtual machine has kept from it so far (steal, proc(5)). */
+export function stolenSeconds() {
+  return Number(/^cpu +(?:\d+ +){7}(\d+)/.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? 0) / 100;
 }
 
 /** Bytes a second that one iperf3 stream moves through the loopback. */

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { DURABLE_WAYS, dsync4k, durableBytes, loopbackBytes } from './floors.mjs';
+import { bareLatency, DURABLE_WAYS, dsync4k, durableBytes, loopbackBytes, stolenSeconds } from './floors.mjs';
 import { dataPlaneThreads, residentBytes, startNode, stopNode } from './node.mjs';
 import { LOAD, load, median, output, root } from './programs.mjs';
 
@@ -96,13 +96,28 @@ async function round(parent, ways) {
     const ingest = await load('ingest', common);
     const dsync = await dsync4k(file, 3);
     const { roundTrip } = await load('network', { seconds: 4 });
+    const stolen = stolenSeconds();
     const latency = await load('latency', common);
+    const latencyStolen = (stolenSeconds() - stolen) / (seconds + 1) / cpus().length;
+    const bare = await bareLatency(parent, { seconds, warmup: 1 });
     // A topic's first frame creates its segment: the rate counts once every topic has had one.
     const small = { ...common, 'record-size': 300, 'batch-bytes': 1, 'in-flight': 32, warmup: 4 };
     const oneTopic = await load('ingest', small);
     const manyTopics = await load('ingest', { ...small, topics: 500 });
     const load1 = loadavg()[0];
-    return { load1, durable, loopback, ingest, dsync, roundTrip, latency, oneTopic, manyTopics };
+    return {
+      load1,
+      durable,
+      loopback,
+      ingest,
+      dsync,
+      roundTrip,
+      latency,
+      latencyStolen,
+      bare,
+      oneTopic,
+      manyTopics,
+    };
   } finally {
     const status = await stopNode(node);
     if (status !== 0) {
@@ -126,10 +141,12 @@ function figures(done, ram, calls) {
   const figure = (value, goal, met) => ({ value, goal, met });
   const ingest = of((r) => r.ingest.throughput.bytes) / floor;
   const ack = of((r) => r.latency.latency.p99) / (roundTrip + dsync);
+  const ackBare = of((r) => r.latency.latency.p99 / r.bare.p99);
   const topics = of((r) => r.manyTopics.throughput.frames / r.oneTopic.throughput.frames);
   return {
     'ingest / min(fio durable, iperf3)': figure(ingest, '>= 0.5', ingest >= 0.5),
     'ack p99 / (round trip p99 + DSYNC 4 KiB p99)': figure(ack, '<= 3', ack <= 3),
+    'ack p99 / p99 of a bare pipeline on the same schedule': figure(ackBare, '<= 1.25', ackBare <= 1.25),
     'frame rate of 500 topics / of one': figure(topics, '>= 0.333', topics >= 1 / 3),
     'idle node, MiB resident': figure(ram.idleBytes / MiB, '< 160', ram.idleBytes < 160 * MiB),
     'idle connection, KiB each': figure(ram.bytesEach / 1024, '< 8', ram.bytesEach < 8 * 1024),

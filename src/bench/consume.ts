@@ -240,7 +240,8 @@ async function read(
     cpu: {
       node: used,
       generator,
-      other: before && after ? Math.max(0, after.machine - before.machine - generator) : 0,
+      other: before && after ? Math.max(0, after.machine.busy - before.machine.busy - generator) : 0,
+      stolen: before && after ? after.machine.stolen - before.machine.stolen : 0,
       bytesPerNodeSecond: used ? (throughput.bytes * seconds) / used : null,
     },
     residentBytes: residentBytes(node.pid),

@@ -26,9 +26,12 @@ export function residentBytes(pid: number | undefined): number | null {
   }
 }
 
-/** CPU seconds that all of the machine has been busy, interrupts included. */
-export function machineCpu(): number {
+/**
+ * CPU seconds of all of the machine, since it started: `busy` with interrupts, and `stolen` by the host of a virtual machine
+ * while a CPU wanted to run (proc(5), /proc/stat).
+ */
+export function machineCpu(): { busy: number; stolen: number } {
   const line = /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1] ?? '';
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(' ').map(Number);
-  return (user + nice + system + irq + softirq) / TICKS;
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(' ').map(Number);
+  return { busy: (user + nice + system + irq + softirq) / TICKS, stolen: steal / TICKS };
 }

@@ -2,6 +2,7 @@ import { play } from './child.js';
 import { processCpu } from './cpu.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions } from './options.js';
+import { scheduleOf } from './produce.js';
 import { type Floor, NOTHING, type Quantiles } from './result.js';
 import { median } from './statistics.js';
 
@@ -12,6 +13,10 @@ const FRAME_HEADER = 44;
 const RECORD_HEADER = 5;
 /** Ways to write that suit a pipeline with little in flight, where the device's own best would wait too long. */
 const PIPELINE_POLICIES = ['262144:8:1048576', '262144:4:each'];
+/** How the bare pipeline writes under a schedule: one small write at a time with all that is there, as a group commit does. */
+const SCHEDULED_POLICIES = { durable: '16384:1:each', written: '16384:1:never' };
+/** Shortest that tells a p99.9 of a scheduled load, seconds. */
+const SCHEDULED_SECONDS = 2;
 
 /** The floors of one measurement, with the times that an ideal group commit is replayed over. */
 export interface MeasuredFloor extends Floor {
@@ -87,6 +92,11 @@ export async function measureFloor(
     const figure = await pipeline({ mode: 'write', policy });
     if (figure && (!best || figure.bytes > best.bytes)) best = { ...figure, policy };
   }
+  const scheduled = await scheduledPipeline(
+    { dir, file, seconds: Math.max(SCHEDULED_SECONDS, seconds * 0.3), options },
+    observer,
+    signal,
+  );
   const reading = request.reading
     ? {
         pipelineReadBytes: await bareRead({ dir, file, seconds: each, cold: true }, signal),
@@ -109,6 +119,7 @@ export async function measureFloor(
       written: written?.perCpuSecond ?? null,
       discard: discard?.perCpuSecond ?? null,
     },
+    ...(scheduled ? { pipelineLatency: scheduled } : {}),
     ...reading,
     policies: { ...policies, pipelineDurable: best?.policy ?? durable[0] ?? '' },
     times: {
@@ -125,44 +136,73 @@ interface PipelineFigure {
   perCpuSecond: number | null;
 }
 
-/** The generator and connections of the bench against a receiver without an engine. */
+interface Bare {
+  dir: string;
+  file: number;
+  seconds: number;
+  options: BenchOptions;
+}
+
+/** The generator and connections of the bench, as fast as acks come, against a receiver without an engine. */
 async function barePipeline(
-  { mode, policy }: Receiver,
-  { dir, file, seconds, options }: { dir: string; file: number; seconds: number; options: BenchOptions },
+  receiver: Receiver,
+  { seconds, options, ...place }: Bare,
   signal: AbortSignal,
 ): Promise<PipelineFigure | undefined> {
-  if (signal.aborted) return undefined;
-  const { playing, endpoint } = await listening('receive', {
-    mode,
-    ...(mode === 'write' ? { dir, policy, 'file-bytes': file } : {}),
-  });
-  try {
+  return atReceiver(receiver, place, signal, async (endpoint, pid) => {
     let before: number | undefined;
     let after: number | undefined;
     const load = await play(
       'ingest',
-      {
-        endpoint,
-        'topic-ids': '1',
-        connections: options.connections,
-        'in-flight': options.inFlight,
-        'record-size': options.recordSize,
-        'batch-bytes': options.batchBytes,
-        compression: options.compression,
-        warmup: seconds * 0.25,
-        seconds: seconds * 0.75,
-      },
+      { endpoint, 'topic-ids': '1', ...scheduleOf({ ...options, rate: 'max' }), ...shareOf(seconds) },
       {
         signal,
         on: ({ event }) => {
-          if (event === 'measuring') before = processCpu(playing.pid);
-          if (event === 'measured') after = processCpu(playing.pid);
+          if (event === 'measuring') before = processCpu(pid);
+          if (event === 'measured') after = processCpu(pid);
         },
       },
     ).result;
     const { bytes } = load.throughput as { bytes: number };
     const cpu = (after ?? 0) - (before ?? 0);
     return { bytes, perCpuSecond: cpu > 0 ? (bytes * Number(load.seconds)) / cpu : null };
+  });
+}
+
+/** The same under the run's own schedule: its ack latencies. Undefined where there is no schedule. */
+async function scheduledPipeline(
+  { seconds, options, ...place }: Bare,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<Quantiles | undefined> {
+  if (options.rate === 'max') return undefined;
+  observer.part('floor: bare pipeline on schedule', seconds);
+  const policy = SCHEDULED_POLICIES[options.durability];
+  return atReceiver({ mode: 'write', policy }, place, signal, async (endpoint) => {
+    const flags = { endpoint, 'topic-ids': '1', ...scheduleOf(options), ...shareOf(seconds) };
+    return (await play('latency', flags, { signal }).result).latency as Quantiles;
+  });
+}
+
+const shareOf = (seconds: number): { warmup: number; seconds: number } => ({
+  warmup: seconds * 0.25,
+  seconds: seconds * 0.75,
+});
+
+/** Does something with a receiver without an engine, and ends it. Undefined when it was aborted before. */
+async function atReceiver<T>(
+  { mode, policy }: Receiver,
+  { dir, file }: Pick<Bare, 'dir' | 'file'>,
+  signal: AbortSignal,
+  work: (endpoint: string, pid: number) => Promise<T>,
+): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  const { playing, endpoint } = await listening('receive', {
+    mode,
+    ...(mode === 'write' ? { dir, policy, 'file-bytes': file } : {}),
+  });
+  try {
+    return await work(endpoint, playing.pid);
   } finally {
     playing.stop();
     await playing.result;
@@ -244,6 +284,7 @@ export function medianFloor(floors: readonly MeasuredFloor[]): Floor | null {
       written: number((f) => f.pipelinePerCpuSecond.written),
       discard: number((f) => f.pipelinePerCpuSecond.discard),
     },
+    ...(first.pipelineLatency ? { pipelineLatency: quantiles((f) => f.pipelineLatency ?? NOTHING) } : {}),
     ...(first.pipelineReadBytes === undefined
       ? {}
       : {

@@ -53,11 +53,12 @@ class Measured {
     const [before, after] = this.#ends;
     const node =
       before?.node === undefined || after?.node === undefined ? null : round(after.node - before.node);
-    const all = before && after ? after.machine - before.machine : 0;
+    const all = before && after ? after.machine.busy - before.machine.busy : 0;
     return {
       node,
       generator: round(generator),
       other: round(Math.max(0, all - generator)),
+      stolen: before && after ? round(after.machine.stolen - before.machine.stolen) : 0,
       bytesPerNodeSecond: node ? bytes / node : null,
     };
   }
@@ -90,6 +91,20 @@ export function spins({
   return spin ?? (rate !== 'max' && connections <= SPIN_CONNECTIONS && availableParallelism() > 1);
 }
 
+/** Flags of the native generator that say what arrives and when, of a node's load and of a floor's alike. */
+export function scheduleOf(options: BenchOptions): Record<string, string | number | undefined> {
+  return {
+    connections: options.connections,
+    'in-flight': options.inFlight,
+    'record-size': options.recordSize,
+    'batch-bytes': options.batchBytes,
+    compression: options.compression,
+    arrivals: options.arrivals,
+    rate: options.rate === 'max' ? 0 : options.rate,
+    spin: spins(options) ? 1 : 0,
+  };
+}
+
 /** Loads a node once. Throws BenchError when nothing could be measured. */
 export async function load(
   { scenario, node, topicIds, options }: LoadRequest,
@@ -103,14 +118,7 @@ export async function load(
     {
       endpoint: node.endpoint,
       'topic-ids': topicIds,
-      connections: options.connections,
-      'in-flight': options.inFlight,
-      'record-size': options.recordSize,
-      'batch-bytes': options.batchBytes,
-      compression: options.compression,
-      arrivals: options.arrivals,
-      rate: options.rate === 'max' ? 0 : options.rate,
-      spin: spins(options) ? 1 : 0,
+      ...scheduleOf(options),
       warmup: options.warmupMs / 1000,
       seconds: options.durationMs / 1000,
     },

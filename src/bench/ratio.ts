@@ -38,6 +38,9 @@ export function ratioOf(
     return least && time !== null ? time / least : null;
   };
   const [p50, p99, p999] = COMPARED.map(at) as [number | null, number | null, number | null];
+  const bare = floor.pipelineLatency;
+  const timesBare = (q: Compared): number | null =>
+    bare?.[q] && latency[q] !== null ? latency[q] / bare[q] : null;
   return {
     throughput: bytes > 0 ? throughput.bytes / bytes : null,
     throughputFloor: which,
@@ -49,6 +52,7 @@ export function ratioOf(
       : durability === 'durable'
         ? 'roundTrip+dsync4k'
         : 'roundTrip+write4k',
+    ...(bare ? { pipeline: { p50: timesBare('p50'), p99: timesBare('p99'), p999: timesBare('p999') } } : {}),
   };
 }
 

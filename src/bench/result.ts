@@ -46,6 +46,8 @@ export interface Floor {
   policies: { durable: string; written: string; pipelineDurable: string };
   /** Ideal group commit under the run's own arrivals: only beside a scheduled rate. */
   groupCommit?: Quantiles;
+  /** The bare pipeline's acks under the run's own schedule, by the same generator: only beside a scheduled rate. */
+  pipelineLatency?: Quantiles;
 }
 
 /** How a result stands to its floor. */
@@ -58,13 +60,19 @@ export interface Ratio {
   p999: number | null;
   /** What latencies were held against. */
   latencyFloor: 'roundTrip+dsync4k' | 'roundTrip+write4k' | 'groupCommit';
+  /** Latencies against those of the bare pipeline under the same schedule: what is the machine's divides out. */
+  pipeline?: Record<Compared, number | null>;
 }
 
-/** CPU seconds within the measured time. `node` is the node's process alone; `other` all of the machine but the generator. */
+/**
+ * CPU seconds within the measured time. `node` is the node's process alone; `other` all of the machine but the generator; `stolen`
+ * is what the host of a virtual machine kept from CPUs that wanted to run.
+ */
 export interface CpuUse {
   node: number | null;
   generator: number;
   other: number;
+  stolen: number;
   bytesPerNodeSecond: number | null;
 }
 

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BenchError } from './errors.js';
 import { type MeasuredFloor, measureFloor, medianFloor, medianQuantiles } from './floor.js';
@@ -198,6 +199,7 @@ export function assemble(
             node: runs.some((run) => run.cpu.node === null) ? null : of((run) => run.cpu.node),
             generator: of((run) => run.cpu.generator),
             other: of((run) => run.cpu.other),
+            stolen: of((run) => run.cpu.stolen),
             bytesPerNodeSecond: runs.some((r) => r.cpu.node === null)
               ? null
               : of((r) => r.cpu.bytesPerNodeSecond),
@@ -213,9 +215,18 @@ export function assemble(
 
 /** A generator that is late by this share of the latency itself is part of the figure. */
 const LATE_SHARE = 0.25;
+/** A host that keeps this share of the CPUs' time for itself is part of the figure, too. */
+const STOLEN_SHARE = 0.01;
 
 function remark(session: Session, runs: readonly Run[]): void {
   const { options } = session;
+  const measured = runs.reduce((sum, { seconds }) => sum + seconds, 0) * availableParallelism();
+  const stolen = runs.reduce((sum, { cpu }) => sum + cpu.stolen, 0) / Math.max(measured, 1e-3);
+  if (stolen > STOLEN_SHARE) {
+    session.note(
+      `The host of this virtual machine took its CPUs away for ${(stolen * 100).toFixed(1)} % of the measured time (steal): long latencies are the host's, too. Compare with the bare pipeline's.`,
+    );
+  }
   for (const { shortfall, seconds, firstError, lateness, latency } of runs) {
     if (shortfall > 0 && options.rate !== 'max' && seconds > 0) {
       const reached = Math.round(options.rate - shortfall).toLocaleString('en-US');

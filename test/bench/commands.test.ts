@@ -62,6 +62,10 @@ describe('lance bench', { timeout: 60_000 }, () => {
     expect(found.latency.count).toBeGreaterThan(100);
     expect(found.latency.count).toBeLessThan(320);
     expect(found.ratio?.latencyFloor).toBe('groupCommit');
+    // The bare pipeline met the same arrivals.
+    expect(found.floor?.pipelineLatency?.count).toBeGreaterThan(100);
+    expect(found.ratio?.pipeline?.p99).toBeGreaterThan(0);
+    expect(found.cpu?.stolen).toBeGreaterThanOrEqual(0);
     expect(readFileSync(page, 'utf8')).toContain('Latency by percentile');
     rmSync(page);
   });

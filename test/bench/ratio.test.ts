@@ -25,6 +25,14 @@ it('even arrivals are held against a round trip and a durable write, Poisson one
   expect(written.p50).toBeCloseTo(110 / 46);
 });
 
+it('a schedule is held against the bare pipeline on the same schedule, too', () => {
+  const how = { durability: 'durable', arrivals: 'even', rate: 5_000 } as const;
+  const { pipeline } = ratioOf(measured, floor, how);
+  expect(pipeline?.p50).toBeCloseTo(110 / 105);
+  const { pipelineLatency: _, ...without } = floor;
+  expect(ratioOf(measured, without, how).pipeline).toBeUndefined();
+});
+
 it('what was not measured has no ratio', () => {
   const nothing = { ...measured, latency: { ...times(1), p999: null } };
   expect(ratioOf(nothing, floor, { durability: 'durable', arrivals: 'even', rate: 1 }).p999).toBeNull();

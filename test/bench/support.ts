@@ -20,7 +20,7 @@ export const run = (bytes: number, p50: number): Run => ({
   firstError: null,
   shortfall: 0,
   unanswered: 0,
-  cpu: { node: 2, generator: 1, other: 2.5, bytesPerNodeSecond: bytes / 2 },
+  cpu: { node: 2, generator: 1, other: 2.5, stolen: 0, bytesPerNodeSecond: bytes / 2 },
   residentBytes: 160 * 2 ** 20,
   curve: [
     [0, p50 / 2],
@@ -77,6 +77,7 @@ export function result(runs: Run[], more: Partial<BenchResult> = {}): BenchResul
       pipelinePerCpuSecond: { durable: 1e9, written: 2e9, discard: 3e9 },
       policies: { durable: '262144:4:each', written: '1048576:8:never', pipelineDurable: '262144:8:1048576' },
       groupCommit: times(100_000),
+      pipelineLatency: times(105_000),
     },
     ratio: {
       throughput: 0.93,

@@ -320,14 +320,9 @@ impl Run<'_> {
             Pace::Open(schedule) if now < self.until => schedule.due().saturating_sub(now),
             _ => SECOND / 20,
         };
-        let limit = if self.held_back {
-            SECOND / 1_000
-        } else {
-            ahead.min(SECOND / 20)
-        };
-        // What came due during this turn leaves in the next one, at once.
-        if !self.plan.spin && limit > 0 {
-            wait_one(self.poller.fd(), false, Duration::from_nanos(limit))?;
+        let patience = patience(self.held_back, ahead);
+        if !self.plan.spin && patience > 0 {
+            wait_one(self.poller.fd(), false, Duration::from_nanos(patience))?;
         }
         self.poller.take(ready)
     }
@@ -378,10 +373,34 @@ impl Run<'_> {
     }
 }
 
+/// How long to wait for a socket, ns: `ahead` until the next frame is due, or for room where what is due has none. What came
+/// due during a turn leaves in the next one, at once.
+fn patience(held_back: bool, ahead: u64) -> u64 {
+    if held_back {
+        SECOND / 1_000
+    } else {
+        ahead.min(SECOND / 20)
+    }
+}
+
 fn next_topic(topics: &[u32], turns: &mut [usize], stream: usize) -> u32 {
     let Some(turn) = turns.get_mut(stream) else {
         return 0;
     };
     *turn += 1;
     topics.get((*turn - 1) % topics.len()).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_came_due_meanwhile_does_not_wait_for_a_socket() {
+        assert_eq!(patience(false, 0), 0);
+        assert_eq!(patience(false, 150_000), 150_000);
+        assert_eq!(patience(false, 10 * SECOND), SECOND / 20);
+        // Without room, only a socket can end the wait; a look now and then does no harm.
+        assert_eq!(patience(true, 0), SECOND / 1_000);
+    }
 }

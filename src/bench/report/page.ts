@@ -101,6 +101,7 @@ function latencyTable(result: BenchResult): string {
           ['floor: durable 4 KiB write', floor.dsync4k],
           ['floor: unsynced 4 KiB write', floor.write4k],
           ...(floor.groupCommit ? [['floor: ideal group commit', floor.groupCommit]] : []),
+          ...(floor.pipelineLatency ? [['bare pipeline on this schedule', floor.pipelineLatency]] : []),
         ] as [string, Quantiles][])
       : []),
   ];

@@ -51,11 +51,17 @@ function Latencies({ result }: { result: BenchResult }): ReactElement {
           <Row name="floor: round trip" cells={cellsOf(floor.roundTrip)} dim />
           <Row name="floor: durable 4 KiB" cells={cellsOf(floor.dsync4k)} dim />
           {floor.groupCommit && <Row name="floor: group commit" cells={cellsOf(floor.groupCommit)} dim />}
+          {floor.pipelineLatency && <Row name="bare pipeline" cells={cellsOf(floor.pipelineLatency)} dim />}
         </>
       )}
       {ratio && scheduled && (
         <Text wrap="wrap">
           {`  times the floor (${least}): ${[ratio.p50, ratio.p99, ratio.p999].map(share).join(', ')}`}
+        </Text>
+      )}
+      {ratio?.pipeline && (
+        <Text wrap="wrap">
+          {`  times the bare pipeline on this schedule: ${Object.values(ratio.pipeline).map(share).join(', ')}`}
         </Text>
       )}
       {stages && (
