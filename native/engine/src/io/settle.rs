@@ -65,7 +65,10 @@ impl IoAgent {
             return 0;
         }
         let burst = BURST.min(self.topics.len());
-        self.pressed = self.pressed.saturating_sub(burst as u32);
+        if pressure {
+            // A look that was for a chunk alone has changed nothing for the one that waits for a slab.
+            self.pressed = self.pressed.saturating_sub(burst as u32);
+        }
         let mut started = 0;
         for _ in 0..burst {
             if self.settling >= AT_ONCE {
