@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::acks::PendingEntry;
+use super::carry::Carrying;
 use super::commits::Commits;
 use super::control::{IoCommand, IoEvent};
 use super::counters::IoCounters;
@@ -131,6 +132,7 @@ pub struct IoAgent {
     pub(super) uninstall: Vec<FileSlot>,
     pub(super) settling: u32,
     pub(super) settle_cursor: u32,
+    pub(super) carrying: Carrying,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
     pub(super) pressure: bool,
@@ -232,6 +234,7 @@ impl IoAgent {
             uninstall: Vec::with_capacity(limits.file_slots() as usize),
             settling: 0,
             settle_cursor: 0,
+            carrying: Carrying::default(),
             slab_budget: budget,
             pressure: false,
             pressed: 0,

@@ -349,6 +349,7 @@ impl IoAgent {
             self.segments.remove(at);
         }
         self.close_cursors(cx, slot);
+        self.carry_no_more(Some(slot));
         if topic.journal.low > 0 {
             self.journal.chunks.hold(topic.journal.low, 0);
         }

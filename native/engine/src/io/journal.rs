@@ -3,7 +3,7 @@
 use super::agent::{IoAgent, IoRing, Kind};
 use super::chunks::{Chunks, MAX_CHUNKS, WANTED_CHUNKS};
 use super::compose::Block;
-use super::topic::{Phase, Settle};
+use super::topic::Settle;
 use crate::agent::Cx;
 use crate::format::journal::{BlockHeader, BLOCK_HEADER};
 use crate::keeper::Job;
@@ -39,7 +39,7 @@ pub struct Journal {
     pub chunks: Chunks,
     state: State,
     buffer: SlabId,
-    buffer_bytes: u32,
+    pub(super) buffer_bytes: u32,
     next_sequence: u64,
     first_sequence: u64,
     previous: u32,
@@ -134,7 +134,8 @@ impl IoAgent {
             return true;
         }
         let watermarks = !self.unstated.is_empty() && cx.now.mono_ns >= self.watermarks_at_ns;
-        if self.dirty.is_empty() && self.commits.pending() == 0 && !watermarks {
+        let carry = self.carry_due();
+        if self.dirty.is_empty() && self.commits.pending() == 0 && !watermarks && !carry {
             return false;
         }
         let full = self.journal.is_chunk_full();
@@ -154,7 +155,13 @@ impl IoAgent {
             // No chunk is free before topics settle, and some settle only after a tail of theirs is journaled: the rest of
             // the full chunk is kept for those.
             self.compose_tails(&mut block);
+            if block.entries == 0 && self.settling == 0 {
+                // One block is left for saying which chunk is free then.
+                block.capacity = block.capacity.saturating_sub(BLOCK as usize);
+                self.compose_carried(&mut block);
+            }
             if block.entries == 0 {
+                self.give_up_if_stuck();
                 return false;
             }
             self.submit(cx, block);
@@ -195,21 +202,6 @@ impl IoAgent {
         self.journal.settling_below = self.journal.generation();
         if self.journal.chunks.has_old_commits() {
             self.checkpoint_commits();
-        }
-        let oldest = self.journal.chunks.oldest_needed();
-        let stuck = self.journal.chunks.count() == MAX_CHUNKS
-            && self.settling == 0
-            && self
-                .topics
-                .iter()
-                .any(|topic| topic.phase == Phase::Frozen && topic.journal.low == oldest);
-        if stuck {
-            // A frozen topic's acknowledged records stand only in the oldest chunk, and every other chunk is full: better
-            // that clients hear of it than that they wait for ever.
-            self.journal_broke(
-                libc::ENOSPC,
-                "keeping a frozen topic's records in the journal",
-            );
         }
         false
     }
@@ -418,9 +410,10 @@ impl IoAgent {
             self.ready.add(slot.0);
         }
         self.commits_durable();
+        self.carried();
     }
 
-    fn journal_broke(&mut self, errno: i32, what: &'static str) {
+    pub(super) fn journal_broke(&mut self, errno: i32, what: &'static str) {
         self.journal.state = State::Failed;
         self.counters.errors.inc();
         self.shared
@@ -440,6 +433,7 @@ impl IoAgent {
                 self.freeze(TopicSlot(index as u32), errno, what);
             }
         }
+        self.carry_no_more(None);
         self.commits_failed();
     }
 

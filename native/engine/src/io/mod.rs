@@ -5,6 +5,7 @@
 
 mod acks;
 mod agent;
+mod carry;
 mod chunks;
 mod commits;
 mod compose;

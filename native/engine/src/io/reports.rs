@@ -272,7 +272,8 @@ impl IoAgent {
         }
     }
 
-    /// A frozen topic keeps only the slabs with acknowledged bytes; the others are for the living.
+    /// A frozen topic keeps only the slabs with acknowledged bytes, or with those that its last write went over; the others
+    /// are for the living.
     fn release_unreadable(&mut self, slot: TopicSlot) {
         let readable = self.topics[slot.index()].readable.offset;
         let (mut kept, mut rest) = (None, self.topics[slot.index()].first_slab);
@@ -281,7 +282,7 @@ impl IoAgent {
             let held = self.slabs[slab];
             next = held.next;
             let busy = held.filling || held.clean || self.device.writes_from(slab);
-            if busy || held.first_offset < readable {
+            if busy || held.first_offset < readable || self.wrote_over(&held) {
                 (kept, rest) = (Some(slab), next);
             }
         }

@@ -91,7 +91,9 @@ impl IoAgent {
                 // What was written of it is flushed.
                 self.ready.add(slot.0);
             }
-            if needed || self.draining || pressure {
+            if needed && topic.phase == Phase::Frozen {
+                started += usize::from(self.carry(slot));
+            } else if needed || self.draining || pressure {
                 let before = self.settling;
                 self.settle(slot);
                 started += (self.settling - before) as usize;

@@ -156,7 +156,7 @@ impl Run {
     }
 
     /// Every frame and commit is answered, and no flush that failed was tried again.
-    fn nobody_waits(&mut self) -> Outcome<()> {
+    pub(super) fn nobody_waits(&mut self) -> Outcome<()> {
         if let Some((ticket, topic)) = self.tickets.first_key_value() {
             let what = format!("ticket {ticket} of topic {topic} is never answered");
             return Err(self.violated(what));
@@ -172,7 +172,7 @@ impl Run {
     }
 
     /// What was acknowledged can be read from the running node, byte for byte, from frozen topics too.
-    fn acknowledged_is_served(&mut self, endured: &mut Endured) -> Outcome<()> {
+    pub(super) fn acknowledged_is_served(&mut self, endured: &mut Endured) -> Outcome<()> {
         let ids: Vec<u32> = self.model.topics.keys().copied().collect();
         for id in ids {
             let known = &self.model.topics[&id];

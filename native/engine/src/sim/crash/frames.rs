@@ -32,6 +32,15 @@ impl Payload {
             93..98 => one(rng, 60_000, 140_000),
             _ => one(rng, 260_000, 400_000),
         };
+        Self::of(kind, sent, stored, records)
+    }
+    /// One record of a size within bounds.
+    #[must_use]
+    pub fn sized(rng: &mut Rng, least: u64, most: u64) -> Self {
+        let (sent, stored, records) = one(rng, least, most);
+        Self::of(ChecksumKind::Crc32c, sent, stored, records)
+    }
+    fn of(kind: ChecksumKind, sent: Vec<u8>, stored: Vec<u8>, records: u32) -> Self {
         let checksum = checksum(kind, &sent);
         Self {
             sent: Arc::from(sent),

@@ -7,6 +7,7 @@
 mod answers;
 mod endure;
 mod frames;
+mod frozen;
 mod lives;
 mod model;
 mod node;

@@ -275,6 +275,10 @@ impl Run {
     /// Sends one frame. False: there is no room.
     pub(super) fn send_to(&mut self, topic: u32) -> bool {
         let payload = Payload::random(&mut self.rng);
+        self.send_payload(topic, payload)
+    }
+
+    pub(super) fn send_payload(&mut self, topic: u32, payload: Payload) -> bool {
         let now = self.clock.now();
         let frame = IngestFrame {
             ticket: Ticket(self.next_ticket),

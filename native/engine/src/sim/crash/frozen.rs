@@ -1,0 +1,107 @@
+//! A topic that froze, in a node that goes on for a long time: its journal entries must not stop the others.
+
+use std::collections::BTreeSet;
+
+use super::endure::Endured;
+use super::frames::Payload;
+use super::model::Model;
+use super::run::{Crashes, Mutation, Outcome, Run, Settings};
+use crate::sim::{Fault, FileKind, IoKind, Rng, SimDisk, Survival};
+
+/// The topic that freezes, and the one that goes on.
+const FROZEN: u32 = 1;
+const LIVING: u32 = 2;
+/// Chunks that the living one's records fill, more than a ring may have.
+const CHUNKS: u64 = 12;
+/// What is quiet enough for the journal.
+const QUIET: (u64, u64) = (20_000, 50_000);
+
+impl Run {
+    fn send_quiet(&mut self, topic: u32, (least, most): (u64, u64)) -> Outcome<()> {
+        let payload = Payload::sized(&mut self.rng, least, most);
+        assert!(self.send_payload(topic, payload), "one frame at a time");
+        self.settle()
+    }
+
+    /// Lets the living topic fill so many chunks.
+    fn go_round(&mut self, chunks: u64) -> Outcome<()> {
+        let end = self.model.topics[&LIVING].acked_end + chunks * self.settings.sizes().chunk_bytes;
+        while self.model.topics[&LIVING].acked_end < end {
+            let before = self.model.topics[&LIVING].acked;
+            self.send_quiet(LIVING, QUIET)?;
+            if self.model.topics[&LIVING].acked == before {
+                let what = format!("topic {LIVING} takes nothing any more");
+                return Err(self.violated(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has I/O of the topic's segment fail while acknowledged records of it are in the journal alone.
+    fn freeze_one(&mut self) -> Outcome<()> {
+        let kind = *self.rng.pick(&[IoKind::Write, IoKind::Flush]);
+        for _ in 0..self.rng.within(1, 5) {
+            self.send_quiet(FROZEN, (1, 15_000))?;
+        }
+        self.disk.fail(kind, Some(FileKind::Segment), 0, Fault::Eio);
+        while !self.harm.frozen.contains(&FROZEN) {
+            self.send_quiet(FROZEN, (100_000, 150_000))?;
+        }
+        self.disk.heal();
+        self.harm.healed = true;
+        assert_eq!(self.harm.frozen, BTreeSet::from([FROZEN]));
+        Ok(())
+    }
+}
+
+/// Freezes a topic, goes on for a long time, and lets the power go or the process die.
+fn outlived(seed: u64) -> Outcome<Run> {
+    let settings = Settings {
+        seed,
+        steps: 0,
+        crashes: Crashes::Percent(0),
+        mutation: Mutation::Nothing,
+        faults: true,
+    };
+    let mut rng = Rng::new(seed);
+    let disk = SimDisk::new(seed);
+    let mut run = Run::start(settings, 0, disk, Model::default(), &mut rng)?;
+    while run.next_topic <= LIVING {
+        run.create_topic()?;
+    }
+    // Now and then the topic was settled before, and its last block is one that was written padded.
+    if run.rng.percent(60) {
+        run.send_quiet(FROZEN, (1, 15_000))?;
+        run.go_round(3)?;
+    }
+    run.freeze_one()?;
+    run.go_round(CHUNKS)?;
+    run.nobody_waits()?;
+    run.acknowledged_is_served(&mut Endured::default())?;
+    let (image, seed) = (run.disk.image(), run.rng.next_u64());
+    let left = match run.disk.failed_flushes() == 0 && run.rng.percent(50) {
+        true => image.after_kill(seed),
+        false => image.after_crash(Survival::NOTHING, seed),
+    };
+    let model = run.after_recovery_of(&left.after_crash(Survival::EVERYTHING, 0))?;
+    Run::start(settings, 0, left, model, &mut run.rng)?;
+    Ok(run)
+}
+
+#[test]
+fn a_frozen_topic_does_not_keep_the_journal_from_going_round() {
+    for seed in 0..12 {
+        let run = outlived(seed).unwrap_or_else(|violation| panic!("{violation}"));
+        let chunks: BTreeSet<String> = run
+            .disk
+            .trace()
+            .into_iter()
+            .map(|io| io.path)
+            .filter(|path| path.ends_with(".lnj"))
+            .collect();
+        assert!(
+            chunks.len() <= 4,
+            "seed {seed}: the ring grew to {chunks:?}"
+        );
+    }
+}
