@@ -1,8 +1,9 @@
 //! The simulator: a disk, its ring and a clock that one seed determines (design.md, section 11).
 //!
 //! The disk forgets what was not flushed, tears what was in flight, loses names whose directory was not flushed, and
-//! fails when a plan tells it to. A crash is a pure function of the disk's image at that moment and a seed, so that one
-//! run of a workload yields every crash point, and each point as many outcomes as one cares to look at.
+//! fails when a plan tells it to; `flip` changes what is durable. A crash is a pure function of the disk's image at that
+//! moment and a seed, so that one run of a workload yields every crash point, and each point as many outcomes as one
+//! cares to look at.
 
 mod clock;
 #[cfg(test)]

@@ -201,6 +201,23 @@ impl Run {
     }
 
     fn fetch(&mut self, topic: u32, offset: u64) -> Outcome<(Vec<u8>, u64)> {
+        match self.ask_for(topic, offset)? {
+            Ok((_, next)) if next <= offset => Err(self.violated(format!(
+                "topic {topic} serves nothing at {offset}, which is acknowledged"
+            ))),
+            Ok(answer) => Ok(answer),
+            Err(refusal) => Err(self.violated(format!(
+                "topic {topic} refuses to serve {offset}, which is acknowledged: {refusal:?}"
+            ))),
+        }
+    }
+
+    /// Fetches from the running node: bytes and the offset behind them, or why not.
+    pub(super) fn ask_for(
+        &mut self,
+        topic: u32,
+        offset: u64,
+    ) -> Outcome<Result<(Vec<u8>, u64), Refusal>> {
         self.next_number += 1;
         let request = RequestId(self.next_number);
         self.harm.fetching = Some(request);
@@ -216,16 +233,8 @@ impl Run {
         }));
         assert!(asked, "one request at a time");
         self.settle()?;
-        match self.harm.fetched.take() {
-            Some(Ok((_, next))) if next <= offset => Err(self.violated(format!(
-                "topic {topic} serves nothing at {offset}, which is acknowledged"
-            ))),
-            Some(Ok(answer)) => Ok(answer),
-            Some(Err(refusal)) => Err(self.violated(format!(
-                "topic {topic} refuses to serve {offset}, which is acknowledged: {refusal:?}"
-            ))),
-            None => Err(self.violated(format!("a fetch of topic {topic} is never answered"))),
-        }
+        let answer = self.harm.fetched.take();
+        answer.ok_or_else(|| self.violated(format!("a fetch of topic {topic} is never answered")))
     }
 
     /// Topics that no error concerns take and acknowledge a frame.

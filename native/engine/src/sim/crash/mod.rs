@@ -11,6 +11,7 @@ mod frozen;
 mod lives;
 mod model;
 mod node;
+mod rot;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use super::verify::verify;
 use crate::clock::Clock as _;
 use crate::io::IoCommand;
 use crate::messages::{IngestFrame, RequestId, Source, Ticket, ToIo};
-use crate::recovery::{write_metadata, Durability, TopicMetadata};
+use crate::recovery::{write_metadata, Durability, Recovered, TopicMetadata};
 use crate::ring::RecvBuffer;
 use crate::sim::{Barrier, Rng, SimClock, SimDisk, Survival};
 use crate::storage::Storage as _;
@@ -144,6 +144,20 @@ impl Run {
         model: Model,
         rng: &mut Rng,
     ) -> Outcome<Self> {
+        let (run, recovered) = Self::resume(settings, lives, disk, model, rng)?;
+        verify(&run.disk, &recovered, &run.model)
+            .map_err(|what| settings.violated(&run.disk, what))?;
+        Ok(run)
+    }
+
+    /// The same without a look at what recovery made of the directory.
+    pub(super) fn resume(
+        settings: Settings,
+        lives: u8,
+        disk: SimDisk,
+        model: Model,
+        rng: &mut Rng,
+    ) -> Outcome<(Self, Recovered)> {
         let clock = SimClock::default();
         let mut rng = rng.fork();
         let chance = rng.next_u64();
@@ -160,8 +174,7 @@ impl Run {
             early,
         );
         let (node, recovered) = started.map_err(|what| settings.violated(&disk, what))?;
-        verify(&disk, &recovered, &model).map_err(|what| settings.violated(&disk, what))?;
-        Ok(Self {
+        let run = Self {
             settings,
             lives,
             chance,
@@ -182,7 +195,8 @@ impl Run {
             drained: false,
             harm: Harm::default(),
             report: Report::default(),
-        })
+        };
+        Ok((run, recovered))
     }
 
     pub(super) fn workload(&mut self, steps: u32) -> Outcome<()> {
