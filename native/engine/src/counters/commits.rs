@@ -3,39 +3,29 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::handle::Cells;
 use super::layout::commit;
 use super::region::Region;
+use super::rows::Rows;
 use crate::recovery::CommittedOffset;
 
 const CELLS: usize = commit::ROW / 8;
 
 /// A row for each place of the table of committed offsets, as far as there is room. One writer.
-pub struct CommitRows {
-    cells: Option<Cells>,
-    rows: usize,
-}
+pub struct CommitRows(Rows<CELLS>);
 
 impl CommitRows {
     pub(super) fn new(region: Arc<Region>, at: usize, rows: u32) -> Self {
-        let rows = rows as usize;
-        Self {
-            cells: (rows > 0).then(|| Cells::new(region, at, rows * CELLS)),
-            rows,
-        }
+        Self(Rows::new(region, at, rows))
     }
 
     /// Shows what stands at a place of the table.
     #[inline]
     pub fn show(&self, place: usize, commit: Option<&CommittedOffset>) {
-        let Some(cells) = self.cells.as_ref().filter(|_| place < self.rows) else {
+        let Some((cells, first)) = self.0.row(place) else {
             return;
         };
-        let set = |field: usize, value: u64| {
-            cells
-                .at(place * CELLS + field / 8)
-                .store(value, Ordering::Relaxed);
-        };
+        let set =
+            |field: usize, value: u64| cells.at(first + field / 8).store(value, Ordering::Relaxed);
         let Some(shown) = commit else {
             return set(commit::AT_S, 0);
         };

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod read;
 pub mod read_tables;
 mod region;
+mod rows;
 mod topics;
 
 use std::fs::{self, File};

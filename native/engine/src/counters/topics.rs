@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::handle::Cells;
 use super::layout::topic;
 use super::region::Region;
+use super::rows::Rows;
 use crate::topics::TopicSlot;
 
 /// Whether a topic takes and gives.
@@ -38,25 +38,11 @@ pub struct TopicRow {
 const CELLS: usize = topic::ROW / 8;
 
 /// A row for each topic slot, as far as there is room. One relaxed store a field; one writer.
-pub struct TopicRows {
-    cells: Option<Cells>,
-    rows: usize,
-}
+pub struct TopicRows(Rows<CELLS>);
 
 impl TopicRows {
     pub(super) fn new(region: Arc<Region>, at: usize, rows: u32) -> Self {
-        let rows = rows as usize;
-        Self {
-            cells: (rows > 0).then(|| Cells::new(region, at, rows * CELLS)),
-            rows,
-        }
-    }
-
-    /// The cells, and the first one of a slot's row.
-    #[inline]
-    fn row(&self, slot: TopicSlot) -> Option<(&Cells, usize)> {
-        let cells = self.cells.as_ref()?;
-        (slot.index() < self.rows).then(|| (cells, slot.index() * CELLS))
+        Self(Rows::new(region, at, rows))
     }
 
     /// A topic takes the slot: what it has been asked for is counted from 0 on.
@@ -67,7 +53,7 @@ impl TopicRows {
 
     /// Shows where the topic stands.
     pub fn show(&self, slot: TopicSlot, row: &TopicRow) {
-        let Some((cells, first)) = self.row(slot) else {
+        let Some((cells, first)) = self.0.row(slot.index()) else {
             return;
         };
         let set =
@@ -90,7 +76,7 @@ impl TopicRows {
     /// A fetch was answered with `records` in `bytes`.
     #[inline]
     pub fn fetched(&self, slot: TopicSlot, records: u64, bytes: u64) {
-        if let Some((cells, first)) = self.row(slot) {
+        if let Some((cells, first)) = self.0.row(slot.index()) {
             cells.add(first + topic::FETCHES / 8, 1);
             cells.add(first + topic::FETCHED_RECORDS / 8, records);
             cells.add(first + topic::FETCHED_BYTES / 8, bytes);
@@ -99,7 +85,7 @@ impl TopicRows {
 
     /// The topic is gone.
     pub fn clear(&self, slot: TopicSlot) {
-        if let Some((cells, first)) = self.row(slot) {
+        if let Some((cells, first)) = self.0.row(slot.index()) {
             for cell in first..first + CELLS {
                 cells.at(cell).store(0, Ordering::Relaxed);
             }
