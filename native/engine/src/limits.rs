@@ -85,7 +85,7 @@ impl Default for Limits {
             topic_slabs: [512, 640, 32, 64],
             // 1 + 1 + 4 + 2 MiB
             frame_slabs: [256, 64, 64, 8],
-            // 0.5 + 1 + 1 + 2 MiB
+            // 0.6 + 1.1 + 1 + 2 MiB
             response_slabs: [32, 16, 4, 2],
             read_slabs: 8,
             journal_buffers: 1,
@@ -118,11 +118,12 @@ impl Limits {
             &self.frame_slabs,
         ))
     }
-    /// Classes of the pool for responses.
+    /// Classes of the pool for responses, each a block larger than its data: who asks for 1 MiB gets it with the headers in front.
     #[must_use]
     pub fn response_classes(&self) -> Vec<SlabClass> {
+        const HEAD: u32 = BLOCK as u32;
         self.with_jumbo(regular(
-            &[16_384, 65_536, 262_144, 1 << 20],
+            &[16_384 + HEAD, 65_536 + HEAD, 262_144 + HEAD, (1 << 20) + HEAD],
             &self.response_slabs,
         ))
     }

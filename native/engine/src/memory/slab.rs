@@ -293,6 +293,14 @@ impl Pool {
             .filter(|class| !class.lazy && class.bytes >= bytes)
             .find_map(|class| class.free.pop())
     }
+    /// Takes the largest slab that is not lazy and has at least `bytes`.
+    pub fn take_most(&mut self, bytes: u32) -> Option<SlabId> {
+        self.classes
+            .iter_mut()
+            .rev()
+            .filter(|class| !class.lazy && class.bytes >= bytes)
+            .find_map(|class| class.free.pop())
+    }
     /// Puts a slab of this pool back. The caller must not touch it again.
     pub fn put(&mut self, table: &SlabTable, slab: SlabId) {
         let bytes = table.bytes(slab);
@@ -316,6 +324,12 @@ impl Pool {
         self.classes
             .last()
             .map_or(0, |class| class.free.len() as u32)
+    }
+    /// Bytes of the largest class that is not lazy.
+    #[must_use]
+    pub fn largest_eager(&self) -> u32 {
+        let eager = self.classes.iter().rev().find(|class| !class.lazy);
+        eager.map_or(0, |class| class.bytes)
     }
     /// Bytes of the largest class.
     #[must_use]

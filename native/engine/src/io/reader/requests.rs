@@ -166,13 +166,21 @@ impl IoAgent {
         fetch: &FetchRequest,
         available: u64,
     ) -> Option<Response> {
-        let wanted = u64::from(fetch.max_bytes).min(available.max(1)) as u32 + RESPONSE_HEADROOM;
+        let data = u64::from(fetch.max_bytes).min(available.max(1)) as u32;
+        let enough = fetch.min_bytes.min(data).max(64 * 1024);
         let pool = &mut self.reader.responses;
-        // Less than what was asked for is an answer too: the client goes on at `next_offset`.
+        // Less than what was asked for is an answer too: the client goes on at `next_offset`. A jumbo slab is for what fits
+        // nowhere else: each of its pages is had anew.
         let slab = pool
-            .take(wanted)
-            .or_else(|| pool.take_eager(wanted.min(64 * 1024)))
-            .or_else(|| pool.take(1));
+            .take_eager(data + RESPONSE_HEADROOM)
+            .or_else(|| match pool.largest_eager() {
+                largest if data + RESPONSE_HEADROOM <= largest => {
+                    pool.take_most(enough + RESPONSE_HEADROOM)
+                }
+                _ => None,
+            })
+            .or_else(|| pool.take(data + RESPONSE_HEADROOM))
+            .or_else(|| pool.take_most(RESPONSE_HEADROOM + 1));
         if slab.is_none() {
             self.counters.responses_exhausted.inc();
         }
