@@ -123,7 +123,12 @@ impl Limits {
     pub fn response_classes(&self) -> Vec<SlabClass> {
         const HEAD: u32 = BLOCK as u32;
         self.with_jumbo(regular(
-            &[16_384 + HEAD, 65_536 + HEAD, 262_144 + HEAD, (1 << 20) + HEAD],
+            &[
+                16_384 + HEAD,
+                65_536 + HEAD,
+                262_144 + HEAD,
+                (1 << 20) + HEAD,
+            ],
             &self.response_slabs,
         ))
     }

@@ -112,6 +112,8 @@ pub struct FetchRequest {
     /// Monotonic clock when the request was complete, or its wait was over, ns.
     pub asked_ns: u64,
     pub mode: FetchMode,
+    /// What the connection speaks: the sums of whole batches combine to the response's.
+    pub kind: ChecksumKind,
 }
 
 /// What a response is made of.
@@ -188,4 +190,6 @@ pub struct FetchData {
     pub len: u32,
     pub records: u32,
     pub next_offset: u64,
+    /// Checksum of the data in the connection's kind, where it came from those of batches; otherwise the sender computes it.
+    pub sum: Option<u32>,
 }

@@ -92,11 +92,13 @@ impl NetworkAgent {
                 max_bytes,
             } => {
                 let (offset, pins_end) = self.resolve_end(c, topic, offset)?;
+                let kind = self.conn(c).checksum_kind();
                 let request = self.ask_io(c, order, frame, topic, 0, pins_end);
                 self.tell_io(ToIo::Fetch(FetchRequest {
                     request,
                     topic,
                     offset,
+                    kind,
                     max_bytes: self.cap(max_bytes),
                     min_bytes: 0,
                     deadline_ns: 0,
@@ -127,6 +129,7 @@ impl NetworkAgent {
                     ));
                 }
                 let (offset, pins_end) = self.resolve_end(c, topic, offset)?;
+                let kind = self.conn(c).checksum_kind();
                 let max_bytes = self.cap(max_bytes);
                 let min_bytes = min_bytes.min(max_bytes);
                 let at_once = min_bytes == 0 || max_wait_ms == 0;
@@ -136,6 +139,7 @@ impl NetworkAgent {
                     request,
                     topic,
                     offset,
+                    kind,
                     max_bytes,
                     min_bytes,
                     deadline_ns: if at_once { 0 } else { deadline },

@@ -3,7 +3,7 @@
 //! Nothing is laid out before it can be sent: acks wait in the window and answers in their place, both of bounded number,
 //! so a peer that does not read holds nothing else, and its own reading stops when those are used up.
 
-use crate::checksum::{checksum, checksum_of_parts};
+use crate::checksum::{checksum, checksum_of_parts, combine};
 use crate::limits::RESPONSE_HEADROOM;
 use crate::lwp::control::{self, code, FETCH_HEADER};
 use crate::lwp::error::{ErrorText, MAX_ERROR};
@@ -221,7 +221,10 @@ impl NetworkAgent {
             std::slice::from_raw_parts(at.add(RESPONSE_HEADROOM as usize), data.len as usize)
         };
         let fetch = control::fetch_header(data.next_offset, data.len, data.records);
-        let sum = checksum_of_parts(kind, &[&fetch, bytes]);
+        let sum = match data.sum {
+            Some(sum) => combine(kind, checksum(kind, &fetch), sum, u64::from(data.len)),
+            None => checksum_of_parts(kind, &[&fetch, bytes]),
+        };
         let len = FETCH_HEADER as u32 + data.len;
         let header = Header::control(code, timestamp_ns, len, sum).encode(kind);
         // SAFETY: the headroom is inside the slab and distinct from the data behind it.

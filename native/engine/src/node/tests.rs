@@ -117,6 +117,9 @@ impl Client {
         let (header, _) = decode(&bytes, Some(KIND)).unwrap();
         let mut payload = vec![0; header.payload_len as usize];
         self.0.read_exact(&mut payload).unwrap();
+        if !payload.is_empty() {
+            assert_eq!(header.payload_checksum, checksum(KIND, &payload));
+        }
         (header, payload)
     }
     fn ingest(&mut self, batch_id: u64, topic: u32, records: &[Vec<u8>]) {

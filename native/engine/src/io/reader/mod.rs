@@ -17,7 +17,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use crate::limits::Limits;
 use crate::list::SlotQueue;
 use crate::memory::{Pool, SlabId};
-use crate::messages::{FetchMode, FetchRequest};
+use crate::messages::{ChecksumKind, FetchMode, FetchRequest};
 use crate::ring::FileSlot;
 use crate::storage::Handle;
 use crate::topics::TopicSlot;
@@ -75,6 +75,12 @@ struct Response {
     records: u32,
     next_offset: u64,
     mode: FetchMode,
+    /// Checksum of its first `summed` bytes, in the kind that its connection speaks.
+    sum: u32,
+    summed: u32,
+    kind: ChecksumKind,
+    /// A batch's own checksum is in it.
+    combined: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

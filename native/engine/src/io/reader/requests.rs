@@ -117,7 +117,7 @@ impl IoAgent {
         let topic = &self.topics[slot.index()];
         let (first, end) = (topic.first.offset, topic.readable.offset);
         if fetch.offset == END || fetch.offset == end {
-            return self.fetched(&fetch, None, end);
+            return self.nothing(&fetch, end);
         }
         if fetch.offset > end {
             let refusal = Refusal {
@@ -193,6 +193,10 @@ impl IoAgent {
             records: 0,
             next_offset: fetch.offset,
             mode: fetch.mode,
+            sum: 0,
+            summed: 0,
+            kind: fetch.kind,
+            combined: false,
         })
     }
 
@@ -200,11 +204,11 @@ impl IoAgent {
         &mut self,
         slot: TopicSlot,
         fetch: &FetchRequest,
-        response: Response,
+        mut response: Response,
     ) {
         if response.len == 0 {
             self.reader.responses.put(&self.table, response.slab);
-            return self.fetched(fetch, None, response.next_offset);
+            return self.nothing(fetch, response.next_offset);
         }
         self.counters.fetched_bytes.add(u64::from(response.len));
         self.counters
@@ -213,33 +217,35 @@ impl IoAgent {
         self.counters
             .topics
             .fetched(slot, u64::from(response.records), u64::from(response.len));
-        self.fetched(
-            fetch,
-            Some((response.slab, response.len, response.records)),
-            response.next_offset,
-        );
+        let data = FetchData {
+            slab: Some(response.slab),
+            len: response.len,
+            records: response.records,
+            next_offset: response.next_offset,
+            sum: response.checksum(&self.table),
+        };
+        self.answer_fetch(fetch, data);
     }
 
-    fn fetched(
-        &mut self,
-        fetch: &FetchRequest,
-        data: Option<(crate::memory::SlabId, u32, u32)>,
-        next_offset: u64,
-    ) {
+    /// An empty answer: the client goes on there.
+    fn nothing(&mut self, fetch: &FetchRequest, next_offset: u64) {
+        let data = FetchData {
+            slab: None,
+            len: 0,
+            records: 0,
+            next_offset,
+            sum: None,
+        };
+        self.answer_fetch(fetch, data);
+    }
+
+    fn answer_fetch(&mut self, fetch: &FetchRequest, data: FetchData) {
         self.counters.fetches.inc();
         let taken = self.stamp().saturating_sub(fetch.asked_ns);
         self.counters.fetch_latency.record(taken);
-        let (slab, len, records) = data.map_or((None, 0, 0), |(slab, len, records)| {
-            (Some(slab), len, records)
-        });
         self.answer(FromIo::Fetched {
             request: fetch.request,
-            data: FetchData {
-                slab,
-                len,
-                records,
-                next_offset,
-            },
+            data,
         });
     }
 

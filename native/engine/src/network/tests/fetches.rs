@@ -1,4 +1,5 @@
 use super::world::*;
+use crate::checksum::checksum;
 use crate::lwp::control::{code, OFFSET_END, OFFSET_PINNED_END};
 use crate::messages::{FetchMode, FetchRequest, FromIo, LocateBy, ToIo};
 use crate::network::control_plane::HelloSettings;
@@ -39,6 +40,24 @@ fn a_fetch_response_is_one_send_with_its_headers_before_the_data() {
     }
     world.asked();
     assert_eq!(world.released, 2);
+    world.assert_all_is_back();
+}
+
+#[test]
+fn a_checksum_of_the_data_that_is_known_is_combined_with_that_of_the_fetch_header() {
+    let mut world = World::new();
+    let socket = world.connect();
+    for data in [record(20, 3), record(200_000, 4)] {
+        world.send(socket, &fetch(7, 4096, 65_536, 99));
+        let asked = only_fetch(&mut world);
+        assert_eq!(asked.kind, KIND);
+        let sum = checksum(KIND, &data);
+        world.fetched_with(asked.request, &data, 5000, Some(sum));
+        // Checks the frame's checksum.
+        let answers = world.answers(socket);
+        assert!(fetch_response(&answers[0].1) == (5000, data));
+    }
+    world.asked();
     world.assert_all_is_back();
 }
 

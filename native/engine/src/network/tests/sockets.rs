@@ -165,6 +165,7 @@ impl Echo {
                         len: 1000,
                         records: 1,
                         next_offset: asked.offset + 1000,
+                        sum: None,
                     };
                     let request = asked.request;
                     assert!(self.from_io.push(FromIo::Fetched { request, data }).is_ok());

@@ -265,6 +265,16 @@ impl World {
     }
     /// A fetch response with this data.
     pub fn fetched(&mut self, request: RequestId, data: &[u8], next_offset: u64) {
+        self.fetched_with(request, data, next_offset, None);
+    }
+    /// The same, with a checksum of the data that is known already.
+    pub fn fetched_with(
+        &mut self,
+        request: RequestId,
+        data: &[u8],
+        next_offset: u64,
+        sum: Option<u32>,
+    ) {
         let slab = (!data.is_empty()).then(|| {
             let bytes = RESPONSE_HEADROOM + data.len() as u32;
             let slab = self.responses.take(bytes).expect("a response slab");
@@ -282,6 +292,7 @@ impl World {
                 len: data.len() as u32,
                 records: tlv::records(data).count() as u32,
                 next_offset,
+                sum,
             },
         });
     }

@@ -7,7 +7,7 @@ use super::model::{Life, Model};
 use super::run::{Outcome, Run, Settings};
 use crate::error::{ErrorCode, Refusal};
 use crate::io::IoCommand;
-use crate::messages::{FetchMode, FetchRequest, RequestId, ToIo};
+use crate::messages::{ChecksumKind, FetchMode, FetchRequest, RequestId, ToIo};
 use crate::node::LogEvent;
 use crate::sim::{Fault, FileKind, IoKind, Rng, SimDisk, Survival};
 
@@ -230,6 +230,7 @@ impl Run {
             deadline_ns: 0,
             asked_ns: 0,
             mode: FetchMode::Records,
+            kind: ChecksumKind::Crc32c,
         }));
         assert!(asked, "one request at a time");
         self.settle()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agent::{Agent as _, Cx};
+use crate::checksum::checksum;
 use crate::clock::Clock as _;
 use crate::counters::CountersFile;
 use crate::format::names::chunk_path;
@@ -13,7 +14,7 @@ use crate::io::{IoAgent, IoCommand, IoConfig, IoEnds, IoEvent, IoPools};
 use crate::keeper::{make_chunk, Catalogue, Finder, Keeper};
 use crate::limits::{Limits, RESPONSE_HEADROOM};
 use crate::memory::{SlabClass, SlabTable, SlabTableBuilder};
-use crate::messages::{FetchData, FromIngest, FromIo, IngestFrame, ToIo};
+use crate::messages::{ChecksumKind, FetchData, FromIngest, FromIo, IngestFrame, ToIo};
 use crate::node::BarePayload;
 use crate::queue::{queue, Receiver, Sender};
 use crate::recovery::{
@@ -313,6 +314,13 @@ impl SimNode {
         unsafe {
             let from = self.table.at(slab).add(RESPONSE_HEADROOM as usize);
             std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+        }
+        if let Some(sum) = data.sum {
+            assert_eq!(
+                sum,
+                checksum(ChecksumKind::Crc32c, &bytes),
+                "a response's checksum"
+            );
         }
         assert!(self.ask(ToIo::Release(slab)), "one request at a time");
         bytes
