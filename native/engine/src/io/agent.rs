@@ -87,6 +87,7 @@ pub enum Kind {
     Flush = 4,
     Fill = 5,
     Read = 6,
+    ReadAhead = 7,
 }
 
 /// Blocks for reading the end of a segment whose slab is gone.
@@ -436,6 +437,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
             kind if kind == Kind::Flush as u8 => self.flush_completed(cx, completion),
             kind if kind == Kind::Fill as u8 => self.filled(completion),
             kind if kind == Kind::Read as u8 => self.read_completed(cx, completion),
+            kind if kind == Kind::ReadAhead as u8 => self.ahead_completed(cx, completion),
             kind => unreachable!("no operation of kind {kind}"),
         }
     }

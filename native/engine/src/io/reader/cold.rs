@@ -1,13 +1,14 @@
 //! Older data comes from segments, through the ring; it is verified once, when it enters memory.
 
+use super::ahead::USUAL_BATCH;
 use super::copy::Copied;
 use super::judge::AtCursor;
-use super::{Buffer, ColdRead, Cursor, Stage, CURSORS};
+use super::{ColdRead, Cursor, Stage, CURSORS};
 use crate::agent::Cx;
 use crate::error::{ErrorCode, Reason, Refusal};
-use crate::io::agent::{IoAgent, IoRing, Kind};
+use crate::io::agent::{IoAgent, IoRing};
 use crate::keeper::{Answer, Found, Question};
-use crate::limits::{BLOCK, RESPONSE_HEADROOM};
+use crate::limits::RESPONSE_HEADROOM;
 use crate::messages::FetchRequest;
 use crate::node::LogEvent;
 use crate::ring::Completion;
@@ -23,7 +24,10 @@ impl IoAgent {
             .cursors
             .iter()
             .position(|c| c.slot == slot && c.offset == fetch.offset);
-        let cursor = place.map(|at| self.reader.cursors.swap_remove(at));
+        let mut cursor = place.map(|at| self.reader.cursors.swap_remove(at));
+        if let Some(cursor) = &mut cursor {
+            cursor.in_order = true;
+        }
         let mut read = ColdRead {
             slot,
             fetch,
@@ -107,7 +111,9 @@ impl IoAgent {
         if let Some(response) = read.response.as_mut().filter(|r| r.len == 0) {
             response.next_offset = response.next_offset.max(found.base_offset);
         }
+        self.reader.next_cursor += 1;
         read.cursor = Some(Cursor {
+            id: self.reader.next_cursor,
             slot: read.slot,
             offset: read
                 .response
@@ -117,6 +123,9 @@ impl IoAgent {
             handle: found.file,
             file,
             buffer: None,
+            batch: USUAL_BATCH,
+            // In a segment after the first one.
+            in_order: read.response.is_some(),
             used_ns: cx.now.mono_ns,
         });
         read.stage = Stage::Starved;
@@ -163,7 +172,8 @@ impl IoAgent {
     }
 
     /// Copies what is in the buffer, reads on, or ends. Leaves the read `Starved` when something is wanting.
-    fn step<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
+    pub(super) fn step<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
+        let mut begun = false;
         loop {
             let read = self.reader.cold[index].expect("stepped while it is there");
             let topic = &self.topics[read.slot.index()];
@@ -176,7 +186,10 @@ impl IoAgent {
                 Some(response) => response,
                 None => {
                     match self.begin_response(&read.fetch, end.saturating_sub(read.fetch.offset)) {
-                        Some(response) => response,
+                        Some(response) => {
+                            begun = true;
+                            response
+                        }
                         None => {
                             self.reader.short = true;
                             return;
@@ -188,6 +201,9 @@ impl IoAgent {
                 .as_mut()
                 .expect("as before")
                 .response = Some(response);
+            if std::mem::take(&mut begun) {
+                self.read_ahead(cx, index);
+            }
             let mut response = response;
             let below = self.tail_start(read.slot).unwrap_or(end);
             if response.next_offset >= below {
@@ -204,7 +220,10 @@ impl IoAgent {
                 AtCursor::Batch(header) => header,
                 AtCursor::Missing(bytes) => {
                     self.reader.cold[index].as_mut().expect("as before").cursor = Some(cursor);
-                    return self.read_on(cx, index, bytes);
+                    if !self.read_on(cx, index, bytes) {
+                        return;
+                    }
+                    continue;
                 }
                 AtCursor::End => return self.next_segment(cx, index),
                 AtCursor::Damaged => {
@@ -229,7 +248,7 @@ impl IoAgent {
                 let at = self
                     .table
                     .at(buffer.slab)
-                    .add((cursor.position - buffer.base) as usize);
+                    .add(buffer.at as usize + (cursor.position - buffer.base) as usize);
                 std::slice::from_raw_parts(at, header.batch_len() as usize)
             };
             let capacity = self.table.bytes(response.slab) - RESPONSE_HEADROOM;
@@ -268,60 +287,6 @@ impl IoAgent {
                 }
             }
         }
-    }
-
-    /// Reads so that `bytes` from the cursor on are in its buffer.
-    fn read_on<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, bytes: u64) {
-        let mut cursor = self.reader.cold[index]
-            .and_then(|read| read.cursor)
-            .expect("read on with a place");
-        let base = cursor.position / BLOCK * BLOCK;
-        let needed = (cursor.position - base + bytes).next_multiple_of(BLOCK);
-        let fits = cursor
-            .buffer
-            .filter(|buffer| u64::from(self.table.bytes(buffer.slab)) >= needed);
-        let slab = match fits {
-            Some(buffer) => buffer.slab,
-            None => {
-                if let Some(buffer) = cursor.buffer.take() {
-                    self.reader.reads.put(&self.table, buffer.slab);
-                    self.reader.cold[index].as_mut().expect("as before").cursor = Some(cursor);
-                }
-                let Some(slab) = self.take_read_slab(needed as u32) else {
-                    return;
-                };
-                slab
-            }
-        };
-        let capacity = self.table.bytes(slab);
-        // A jumbo slab is populated only as far as it is needed.
-        let len = if u64::from(capacity) > needed.max(1 << 18) {
-            needed.max(1 << 18) as u32
-        } else {
-            capacity
-        };
-        let below = self
-            .tail_start(cursor.slot)
-            .unwrap_or(self.topics[cursor.slot.index()].readable.offset);
-        cursor.buffer = Some(Buffer {
-            slab,
-            base,
-            asked: len,
-            len: 0,
-            verified: cursor.position,
-            below,
-        });
-        let read = self.reader.cold[index].as_mut().expect("as before");
-        read.cursor = Some(cursor);
-        read.stage = Stage::Reading;
-        read.started_ns = cx.now.mono_ns;
-        self.counters.cold_reads.inc();
-        let token = self.token(Kind::Read, index as u64);
-        // SAFETY: the slab is this read's alone until the completion.
-        unsafe {
-            cx.ring
-                .read(cursor.file, base, self.table.at(slab), len, token)
-        };
     }
 
     fn next_segment<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize) {
@@ -368,9 +333,7 @@ impl IoAgent {
         let Some(mut cursor) = read.cursor else {
             return;
         };
-        let below = self
-            .tail_start(read.slot)
-            .unwrap_or(self.topics[read.slot.index()].readable.offset);
+        let below = self.on_disk_below(read.slot);
         if refusal.is_some() || cursor.offset >= below {
             return self.close_cursor(cx, cursor);
         }

@@ -28,9 +28,10 @@ impl IoAgent {
             return AtCursor::Missing(BATCH_HEADER as u64);
         }
         let end = buffer.base + u64::from(buffer.len);
+        // As much as a read of its own would give.
+        let fresh = buffer.base <= cursor.position && cursor.position - buffer.base < BLOCK;
         if cursor.position < buffer.base || cursor.position >= end {
             // A fresh read that has nothing at the cursor ended before it: the file does.
-            let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
             return if fresh {
                 AtCursor::End
             } else {
@@ -40,7 +41,7 @@ impl IoAgent {
         // A read that gave less than it asked for met the end of the file.
         let whole_file = buffer.len < buffer.asked;
         let bytes = {
-            let at = (cursor.position - buffer.base) as usize;
+            let at = buffer.at as usize + (cursor.position - buffer.base) as usize;
             // SAFETY: inside what was read into a slab of this agent.
             unsafe {
                 std::slice::from_raw_parts(
@@ -49,7 +50,6 @@ impl IoAgent {
                 )
             }
         };
-        let fresh = buffer.base == cursor.position / BLOCK * BLOCK;
         let Some(header) = bytes.first_chunk::<BATCH_HEADER>() else {
             if !fresh {
                 return AtCursor::Missing(BATCH_HEADER as u64);
@@ -69,6 +69,7 @@ impl IoAgent {
             return AtCursor::Damaged;
         }
         let len = header.batch_len();
+        cursor.batch = cursor.batch.max(len as u32);
         if header.next_offset() > buffer.below {
             return AtCursor::Missing(len);
         }

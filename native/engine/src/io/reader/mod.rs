@@ -1,5 +1,6 @@
 //! Reads: fetches from memory and from disk, addresses, and those who wait (design.md, section 6).
 
+mod ahead;
 mod cold;
 mod copy;
 mod cursors;
@@ -11,6 +12,7 @@ mod wait;
 
 pub use locate::{reaches, within};
 
+use ahead::{Ahead, Closing, AHEAD};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -37,6 +39,8 @@ struct Waiter {
 /// A place on disk: where the batch that holds an offset starts.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
+    /// Its number, by which what is read ahead for it is known.
+    id: u64,
     slot: TopicSlot,
     /// The next record to hand out.
     offset: u64,
@@ -47,6 +51,10 @@ struct Cursor {
     file: FileSlot,
     /// A read buffer that holds bytes of the file, verified up to the batch at `position`.
     buffer: Option<Buffer>,
+    /// Bytes of the largest batch seen.
+    batch: u32,
+    /// A fetch went on where the one before ended.
+    in_order: bool,
     used_ns: u64,
 }
 
@@ -54,7 +62,9 @@ struct Cursor {
 #[derive(Clone, Copy, Debug)]
 struct Buffer {
     slab: SlabId,
-    /// Position of the first byte, a multiple of 4,096.
+    /// Place in the slab of the first byte.
+    at: u32,
+    /// Position in the file of the first byte.
     base: u64,
     /// Bytes that were asked for; fewer come only where the file ends.
     asked: u32,
@@ -89,6 +99,8 @@ enum Stage {
     Finding,
     /// The ring reads into the cursor's buffer.
     Reading,
+    /// What comes next is being read ahead.
+    Awaiting,
     /// A buffer or a response is wanting.
     Starved,
 }
@@ -121,6 +133,9 @@ pub struct Reader {
     /// Fetches that wait for a cold read to end, or for a response slab.
     queued: VecDeque<FetchRequest>,
     cursors: Vec<Cursor>,
+    next_cursor: u64,
+    ahead: Vec<Ahead>,
+    closing: Vec<Closing>,
     free_files: Vec<FileSlot>,
     waiting: u64,
     /// A fetch was put off; the network agent is told so now and then.
@@ -149,6 +164,9 @@ impl Reader {
             cold: [None; READS],
             queued: VecDeque::with_capacity(limits.waiters as usize),
             cursors: Vec::with_capacity(CURSORS),
+            next_cursor: 0,
+            ahead: Vec::with_capacity(AHEAD),
+            closing: Vec::with_capacity(AHEAD + 1),
             free_files: limits.reader_files().rev().map(FileSlot).collect(),
             waiting: 0,
             short: false,

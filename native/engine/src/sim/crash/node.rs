@@ -60,7 +60,7 @@ impl Sizes {
 const NODE_ID: u16 = 1;
 const TOPICS: u32 = 8;
 
-fn limits() -> Limits {
+fn limits(seed: u64) -> Limits {
     Limits {
         max_frame: 512 * 1024,
         connections: 8,
@@ -72,7 +72,7 @@ fn limits() -> Limits {
         topic_slabs: [24, 8, 6, 4],
         frame_slabs: [1, 1, 1, 1],
         response_slabs: [2, 2, 1, 1],
-        read_slabs: 2,
+        read_slabs: 1 + (seed % 6) as u32,
         jumbo_slabs: 4,
         ..Limits::default()
     }
@@ -133,7 +133,7 @@ impl SimNode {
         let recovered = recover_directory(disk, sizes, next_topic_id)?;
         let chunks =
             open_chunks(disk, sizes, &recovered).map_err(|error| format!("chunks: {error}"))?;
-        let limits = limits();
+        let limits = limits(seed);
         let mut builder = SlabTableBuilder::default();
         let mut slabs = 0;
         let mut pool = |classes: &[SlabClass]| {
