@@ -75,6 +75,7 @@ impl IoAgent {
                             query,
                         });
                         assert!(sent, "room was made sure of");
+                        self.reader.retains();
                     }
                     Err(refusal) => self.event(IoEvent::Done {
                         query,

@@ -53,7 +53,10 @@ impl IoAgent {
                     slot,
                     query,
                     result,
-                } => self.retained(slot, query, result),
+                } => {
+                    self.retained(slot, query, result);
+                    self.removed_old();
+                }
                 Report::TopicRemoved { slot, result } => self.topic_removed(slot, result),
                 Report::Chunk { number, result } => self.chunk_made(cx, number, result),
                 Report::Commits { result, memory } => self.commits_saved(result, memory),

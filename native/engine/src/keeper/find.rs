@@ -109,7 +109,7 @@ impl Finder {
         Err(refusal(id, Reason::ReadFailed, offset))
     }
 
-    fn place(&self, slot: TopicSlot, offset: u64) -> Result<Found, Failure> {
+    fn place(&self, slot: TopicSlot, offset: u64) -> Result<Option<Found>, Failure> {
         let (topic, id, segments) = self.segments(slot, offset)?;
         // Below the first kept offset: the first kept one.
         let name = segments
@@ -117,18 +117,20 @@ impl Finder {
             .rev()
             .find(|name| name.base_offset <= offset)
             .or(segments.first());
-        let name = *name.ok_or(refusal(id, Reason::Damaged, offset))?;
+        let Some(&name) = name else {
+            return Ok(None);
+        };
         let by = LocateBy::Offset(offset.max(name.base_offset));
         let segment = Segment::open(&*self.storage, &topic, name)?;
         let found = segment.search(by)?;
         self.suspect(slot, &segment, name);
         let (position, header) = found.ok_or(refusal(id, Reason::Damaged, offset))?;
         let file = self.storage.open(&name.path(&topic, "lnc"), READ_DIRECT)?;
-        Ok(Found {
+        Ok(Some(Found {
             file,
             position,
             base_offset: header.base_offset,
-        })
+        }))
     }
 
     fn locate(

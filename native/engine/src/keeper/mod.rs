@@ -173,10 +173,11 @@ pub enum Question {
 /// Finder -> Io.
 #[derive(Clone, Copy, Debug)]
 pub enum Answer {
+    /// `None`: no segment is left, retention took them all.
     Read {
         read: u32,
         slot: TopicSlot,
-        result: Result<Found, Refusal>,
+        result: Result<Option<Found>, Refusal>,
     },
     /// `None`: everything below `below` lies before the address.
     Locate {

@@ -59,7 +59,8 @@ impl IoAgent {
             done += 1;
             match answer {
                 Answer::Read { read, result, .. } => match result {
-                    Ok(found) => self.found(cx, read as usize, &found),
+                    Ok(Some(found)) => self.found(cx, read as usize, &found),
+                    Ok(None) => self.vanished(read as usize),
                     Err(refusal) => {
                         // What was found before is whole: the next fetch meets the trouble, and says so.
                         let some = self.reader.cold[read as usize]
@@ -77,6 +78,44 @@ impl IoAgent {
             }
         }
         done
+    }
+
+    /// No segment is left. What the topic has instead is known when the keeper has told what it removed.
+    fn vanished(&mut self, index: usize) {
+        let read = self.reader.cold[index].expect("the finder answers a read that waits");
+        let told = self.topics[read.slot.index()].first.offset > read.fetch.offset
+            || self.map.find(read.fetch.topic).is_err();
+        let begun = read.response.is_some_and(|response| response.len > 0);
+        if !told && !begun && self.reader.retaining > 0 {
+            let read = self.reader.cold[index].as_mut().expect("as before");
+            read.stage = Stage::Vanished;
+            return;
+        }
+        let refusal = self.read_refusal(index, Reason::Damaged);
+        self.reader.cold[index] = None;
+        match read.response {
+            // It ends where the gap begins.
+            Some(response) if begun => {
+                return self.finish_response(read.slot, &read.fetch, response)
+            }
+            Some(response) => self.reader.responses.put(&self.table, response.slab),
+            None => {}
+        }
+        if told {
+            self.fetch_now(read.fetch, self.now_mono_ns);
+        } else {
+            self.refuse(read.fetch.request, refusal);
+        }
+    }
+
+    /// The keeper has told what it removed.
+    pub(in crate::io) fn removed_old(&mut self) {
+        self.reader.retaining -= 1;
+        for index in 0..self.reader.cold.len() {
+            if self.reader.cold[index].is_some_and(|read| read.stage == Stage::Vanished) {
+                self.vanished(index);
+            }
+        }
     }
 
     fn found<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, index: usize, found: &Found) {

@@ -101,6 +101,8 @@ enum Stage {
     Reading,
     /// What comes next is being read ahead.
     Awaiting,
+    /// Retention removes all that is on disk.
+    Vanished,
     /// A buffer or a response is wanting.
     Starved,
 }
@@ -138,6 +140,8 @@ pub struct Reader {
     closing: Vec<Closing>,
     free_files: Vec<FileSlot>,
     waiting: u64,
+    /// Removals of old segments that the keeper has not told the outcome of.
+    retaining: u32,
     /// A fetch was put off; the network agent is told so now and then.
     short: bool,
     short_said_ns: u64,
@@ -169,6 +173,7 @@ impl Reader {
             closing: Vec::with_capacity(AHEAD + 1),
             free_files: limits.reader_files().rev().map(FileSlot).collect(),
             waiting: 0,
+            retaining: 0,
             short: false,
             short_said_ns: 0,
         }
@@ -183,6 +188,10 @@ impl Reader {
         if self.first_waiter[slot.index()] != NONE {
             self.fresh.add(slot.0);
         }
+    }
+    /// The keeper is told to remove old segments.
+    pub fn retains(&mut self) {
+        self.retaining += 1;
     }
     /// The topic is being removed: whoever waits for it is answered.
     pub fn removed(&mut self, slot: TopicSlot) {

@@ -116,10 +116,7 @@ impl IoAgent {
         };
         let topic = &self.topics[slot.index()];
         let (first, end) = (topic.first.offset, topic.readable.offset);
-        if fetch.offset == END || fetch.offset == end {
-            return self.nothing(&fetch, end);
-        }
-        if fetch.offset > end {
+        if fetch.offset > end && fetch.offset != END {
             let refusal = Refusal {
                 code: ErrorCode::OffsetOutOfRange,
                 reason: Reason::BeyondEnd,
@@ -128,7 +125,11 @@ impl IoAgent {
             };
             return self.refuse(fetch.request, refusal);
         }
+        // The first kept one may be the end: then nothing is kept.
         fetch.offset = fetch.offset.max(first);
+        if fetch.offset >= end {
+            return self.nothing(&fetch, end);
+        }
         if self
             .tail_start(slot)
             .is_none_or(|start| fetch.offset < start)

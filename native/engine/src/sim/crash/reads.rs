@@ -1,4 +1,4 @@
-//! Readers of what is on disk alone: in order, beside each other, and over damage.
+//! Readers of what is on disk alone: in order, beside each other, over damage, and while retention removes it.
 
 use std::sync::Arc;
 
@@ -301,5 +301,31 @@ fn a_read_that_fails_ahead_of_need_is_tried_again_when_it_is_needed() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_fetch_beside_which_retention_removes_every_segment_is_told_where_the_log_goes_on() {
+    for late in [false, true] {
+        let mut world = World::new(3, 300_000);
+        let end = world.stored.len() as u64;
+        let request = world.ask(0, 100_000);
+        world.tick(Part::Io);
+        world.node.command(IoCommand::Retain {
+            query: 3,
+            topic: TOPIC,
+            below_offset: end,
+        });
+        world.tick(Part::Io);
+        world.tick(Part::Keeper);
+        if late {
+            // The report is there before the finder looks.
+            world.tick(Part::Io);
+        }
+        world.tick(Part::Finder);
+        world.settle();
+        let answer = world.answer(request).expect("an answer");
+        assert_eq!(answer.expect("no damage"), (Vec::new(), end));
+        assert_eq!(world.fetch(0, 1000).expect("no damage"), (Vec::new(), end));
     }
 }
