@@ -2,8 +2,10 @@
 
 use crate::error::LoadError;
 use lance_engine::node::Backend;
-use lance_engine::ring::{Chosen, Completion, Features, FileSlot, Ring, RingConfig};
+use lance_engine::ring::{Chosen, Completion, Features, FileSlot, Ring, RingConfig, Token};
 use lance_engine::storage::{Handle, Open, OsStorage, Storage};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 /// The one file of every floor.
@@ -35,6 +37,19 @@ pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, 
         .open(&config, None)
         .map_err(LoadError::system("making a ring"))?;
     Ok(ring)
+}
+
+/// Listens on a free port of this machine, and has the ring accept what comes; the address is for `listening`.
+///
+/// # Errors
+/// The system refuses it.
+pub fn listen(ring: &mut dyn Ring, accept: Token) -> Result<(TcpListener, String), LoadError> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(LoadError::system("listening"))?;
+    let address = listener
+        .local_addr()
+        .map_err(LoadError::system("asking where it listens"))?;
+    ring.accept(listener.as_raw_fd(), accept);
+    Ok((listener, address.to_string()))
 }
 
 /// The floor's file in `dir`, past the page cache where the file system can; made if it is not there.

@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::blocks::{Blocks, READ};
 use crate::error::LoadError;
 use crate::events::Events;
-use crate::plant::{drive, open_file, open_ring, Step, FILE};
+use crate::plant::{drive, listen, open_file, open_ring, Step, FILE};
 use crate::stream::{connect, Clock};
 use crate::tally::cpu_ns;
 use crate::wire::KIND;
@@ -13,8 +13,7 @@ use lance_engine::ring::{Completion, Ring, Token};
 use serde_json::{json, Value};
 use std::collections::VecDeque;
 use std::io::Read;
-use std::net::TcpListener;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 const ACCEPT: u8 = 10;
@@ -51,11 +50,7 @@ pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError
     let mut ring = open_ring(Some(&dir), (0, 0))?;
     ring.install(FILE, open_file(&dir)?)
         .map_err(LoadError::system("handing the file to the ring"))?;
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(LoadError::system("listening"))?;
-    let address = listener
-        .local_addr()
-        .map_err(LoadError::system("asking where it listens"))?;
-    ring.accept(listener.as_raw_fd(), Token::new(0, ACCEPT, 0));
+    let (_listener, endpoint) = listen(&mut *ring, Token::new(0, ACCEPT, 0))?;
     let mut server = Server {
         blocks: Blocks::new(BLOCK as usize, DEPTH as usize)?,
         file_bytes: if cold {
@@ -72,7 +67,7 @@ pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError
         over: false,
         sums: 0,
     };
-    events.tell("listening", json!({ "endpoint": address.to_string() }));
+    events.tell("listening", json!({ "endpoint": endpoint }));
     drive(ring, |ring, completions| {
         if events.stopped() || server.over {
             return Ok(Step::Done);
