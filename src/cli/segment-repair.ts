@@ -46,5 +46,6 @@ function endText({ steps }: RepairPlan, dryRun: boolean, left: number): string {
       ? ''
       : ` ${left} ${left === 1 ? 'problem is' : 'problems are'} left: that is damage, which is never cut. Restore the file from a copy, or see docs/operations.md.`;
   if (steps.length === 0) return `Nothing is torn or derived wrongly.${damage}`;
-  return `${dryRun ? `${steps.length} steps would be done. Nothing was changed.` : `${steps.length} steps done and flushed.`}${damage}`;
+  const count = steps.length === 1 ? '1 step' : `${steps.length} steps`;
+  return `${dryRun ? `${count} would be done. Nothing was changed.` : `${count} done and flushed.`}${damage}`;
 }

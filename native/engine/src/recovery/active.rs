@@ -10,6 +10,9 @@ use super::window::Window;
 use crate::format::batch::HeaderProblem;
 use crate::format::names::SegmentName;
 
+/// Batches that the journal healed are named up to so many a segment; a power cut leaves many torn ones.
+const MOST_HEALED: usize = 8;
+
 /// Where the scan of a segment begins.
 pub(super) struct Start {
     pub agreement: Agreement,
@@ -56,6 +59,8 @@ pub(super) struct Scan<'a> {
     pub index: IndexWriter,
     /// Batches that came out of the journal.
     pub laid: u64,
+    /// Where the first of them stand that took the place of something, and not of zeros.
+    pub healed: Vec<u64>,
 }
 
 /// All that a scan needs to know.
@@ -98,6 +103,7 @@ pub(super) fn scan<'a>(
             }),
     };
     let mut laid = 0;
+    let mut healed = Vec::new();
     let mut last = None;
     let stop = loop {
         let own = read_batch(&mut window, what.owner, at)
@@ -122,6 +128,10 @@ pub(super) fn scan<'a>(
                     Ok(Some((batch, bytes))) if continues(&link, name, &batch).is_ok() => {
                         file.write_at(&bytes, at)?;
                         laid += 1;
+                        let zeros = matches!(wrong, Wrong::Header(HeaderProblem::Fill));
+                        if !zeros && healed.len() < MOST_HEALED {
+                            healed.push(at);
+                        }
                         batch
                     }
                     Ok(_) => break wrong,
@@ -143,6 +153,7 @@ pub(super) fn scan<'a>(
         last,
         index,
         laid,
+        healed,
     })
 }
 

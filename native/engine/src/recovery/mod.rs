@@ -210,7 +210,10 @@ pub fn recover(
             code: "journal-replayed",
             path: JOURNAL_DIR.to_owned(),
             at: None,
-            detail: format!("{laid} batches came out of the journal into their segments"),
+            detail: match laid {
+                1 => "a batch came out of the journal into its segment".to_owned(),
+                _ => format!("{laid} batches came out of the journal into their segments"),
+            },
         });
     }
     let alive = |id: u32, epoch: u32| {

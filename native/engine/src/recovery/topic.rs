@@ -268,6 +268,15 @@ impl<'a> Topic<'_, 'a> {
         };
         let scan = scan(&what, &start, before)?;
         self.laid += scan.laid;
+        for &at in &scan.healed {
+            self.find(
+                Severity::Info,
+                "batch-healed",
+                self.path(&name),
+                Some(at),
+                "what stood here did not hold: the batch came out of the journal".to_owned(),
+            );
+        }
         let agreement = start.agreement;
         if agreement.lies || (agreement.missing && scan.last.is_some() && scan.laid == 0) {
             let detail = if agreement.lies {

@@ -46,6 +46,34 @@ fn batches_that_stand_only_in_the_journal_come_into_the_segment() {
 }
 
 #[test]
+fn a_damaged_batch_that_the_journal_has_is_whole_again_and_named() {
+    let files = Files::new();
+    put_topic(&files, &metadata(7, "t"));
+    let mut batches = Batches::new(7);
+    let made = batches.several(3);
+    let whole = segment(&made, LEN);
+    let mut damaged = whole.clone();
+    damaged[made[1].end() as usize - 1] ^= 4;
+    put_segment(&files, "t", &batches.segment, &damaged, &made[..1]);
+    let mut journal = Journal::new();
+    for batch in &made[1..] {
+        journal.block(&[batch.entry()]);
+    }
+    journal.put(&files);
+    let found = recovered(&files);
+    let path = batches.segment.path("t", "lnc");
+    assert_eq!(files.get(&path), whole);
+    let healed: Vec<_> = found
+        .findings
+        .iter()
+        .filter(|finding| finding.code == "batch-healed")
+        .map(|finding| (finding.path.clone(), finding.at, finding.severity))
+        .collect();
+    let at = Some(made[1].place.position);
+    assert_eq!(healed, [(path, at, Severity::Info)]);
+}
+
+#[test]
 fn a_tail_completes_a_batch_whose_last_block_was_never_written() {
     let files = Files::new();
     put_topic(&files, &metadata(7, "t"));
