@@ -150,6 +150,8 @@ export interface SystemFacts {
   readonly nohzFull: CpuSet;
   readonly numaBalancing: boolean | null;
   readonly schedRtRuntimeUs: number | null;
+  /** Share of the CPU time wanted since boot that the host gave to others (steal); null where it is not told. */
+  readonly stolen: number | null;
   /** Container by its mounts or control group; the text says what gave it away. */
   readonly container: string | null;
   /** CPUs' worth of time the control groups grant; null is no quota. */

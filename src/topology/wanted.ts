@@ -18,7 +18,7 @@ export const WANTED: readonly string[] = [
   'sys/devices/system/node/node#/hugepages/*/{nr_hugepages,free_hugepages}',
   'sys/devices/system/clocksource/clocksource0/{current_clocksource,available_clocksource}',
   // kernel and limits
-  'proc/{cpuinfo,interrupts,meminfo,cmdline,version}',
+  'proc/{cpuinfo,interrupts,meminfo,cmdline,version,stat}',
   'proc/sys/kernel/{osrelease,hostname,io_uring_disabled,numa_balancing,sched_rt_runtime_us,timer_migration}',
   'proc/sys/kernel/random/boot_id',
   'proc/sys/{fs/aio-max-nr,net/core/busy_poll,net/core/busy_read,net/core/somaxconn,vm/swappiness}',

@@ -421,6 +421,22 @@ describe('findings', () => {
     }
   });
 
+  it('say that the host takes CPUs away, and of how much that is', () => {
+    const at = (stat: string | undefined) => {
+      const machine = discover(withFiles(smallVirtio().tree(), { 'proc/stat': stat }));
+      return findingsFor(machine, planFor(machine)).find((found) => found.id === 'steal');
+    };
+    expect(at('cpu  600 0 250 90000 500 10 40 100 0 0\ncpu0 1 2 3\n')).toMatchObject({
+      severity: 'warning',
+      what: expect.stringContaining('10.0%'),
+      supported: false,
+    });
+    expect(at('cpu  600 0 300 90000 500 10 40 5 0 0\n')).toBeUndefined();
+    expect(at('cpu  0 0 0 0 0 0 0 0 0 0\n')).toBeUndefined();
+    expect(at('nonsense\n')).toBeUndefined();
+    expect(at(undefined)).toBeUndefined();
+  });
+
   it('say that a missing io_uring is missing and why', () => {
     const tree = withFiles(smallVirtio().tree(), { 'proc/sys/kernel/io_uring_disabled': '2\n' });
     const machine = discover(tree);

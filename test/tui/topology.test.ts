@@ -21,6 +21,9 @@ describe("lance topology's screen", () => {
         const text = draw(build, columns);
         expect(text).not.toContain('\u001b');
         for (const line of text.split('\n')) expect([...line].length).toBeLessThanOrEqual(columns);
+        // Facts between dots stay whole.
+        const heading = text.slice(0, text.indexOf('╭'));
+        expect(heading).not.toMatch(/\n[ ·]|(clock|governor|io_uring|memlock|pages|THP)\n/);
         // Folded text begins under the text before it.
         expect(text.slice(text.indexOf('Findings'), text.indexOf('Plan ('))).not.toMatch(/\n {6}/);
       }

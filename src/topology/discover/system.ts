@@ -97,6 +97,15 @@ function procWritable(tree: FactTree): boolean | null {
   return mount === undefined ? null : !mount.readOnly;
 }
 
+/** Steal against all that was wanted: idle time tells nothing of what the host would have granted. */
+function stolen(tree: FactTree): number | null {
+  const line = /^cpu +(\d.*)$/m.exec(tree.raw('proc/stat') ?? '')?.[1];
+  if (line === undefined) return null;
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line.split(' ').map(Number);
+  const wanted = user + nice + system + irq + softirq + steal;
+  return wanted > 0 ? steal / wanted : null;
+}
+
 /** What is true of the machine as a whole, from /proc and /sys. */
 export function discoverSystem(tree: FactTree, cpus: readonly Cpu[], problems: Problems): SystemFacts {
   const release =
@@ -128,6 +137,7 @@ export function discoverSystem(tree: FactTree, cpus: readonly Cpu[], problems: P
     nohzFull: problems.cpuList(tree, 'sys/devices/system/cpu/nohz_full') ?? [],
     numaBalancing: numaBalancing === undefined ? null : numaBalancing !== 0,
     schedRtRuntimeUs: tree.int('proc/sys/kernel/sched_rt_runtime_us') ?? null,
+    stolen: stolen(tree),
     container: containerSign(tree),
     cpuQuota: cpuQuota(tree),
     memoryLimitBytes: memoryLimit(tree),

@@ -4,6 +4,9 @@ import { type Finding, finding, type Subject, unsupported } from './types.js';
 /** Pools, rings and queues of the default limits with room to spare (design.md, section 4). */
 const WANTED_MEMLOCK = 256 * 1024 * 1024;
 
+/** Share of the wanted CPU time that a host may keep to itself before tails show it. */
+const STOLEN = 0.01;
+
 const STEADY_CLOCKS = new Set([
   'tsc',
   'arch_sys_counter',
@@ -125,6 +128,17 @@ export function systemFindings({ machine, request }: Subject): Finding[] {
           `echo ${better} > /sys/devices/system/clocksource/clocksource0/current_clocksource`,
         ),
       );
+  }
+  if (system.stolen !== null && system.stolen >= STOLEN) {
+    found.push(
+      unsupported(
+        'steal',
+        'warning',
+        `the host gave ${(system.stolen * 100).toFixed(1)}% of the CPU time that was wanted since boot to others (steal): all threads stand still meanwhile`,
+        'take an instance with dedicated CPUs, or pin its virtual CPUs on the host; `lance top` shows steal as it happens',
+        'the hypervisor shares the CPUs out',
+      ),
+    );
   }
   if (system.transparentHugePages === 'always') {
     found.push(

@@ -28,6 +28,7 @@ function Heading({
   const style = useStyle();
   const fold = useFold(0);
   const { system } = machine;
+  const name = system.hostname ?? 'this machine';
   const online = machine.cpus.filter((cpu) => cpu.online).length;
   const off = machine.cpus.length - online;
   const size = [
@@ -41,8 +42,10 @@ function Heading({
   return (
     <Box flexDirection="column">
       <Text>
-        <Text {...style({ bold: true })}>{system.hostname ?? 'this machine'}</Text> ·{' '}
-        {[system.cpuModel ?? system.arch ?? 'unknown CPU', ...size].join(' · ')}
+        <Text {...style({ bold: true })}>{name}</Text>
+        {fold([name, system.cpuModel ?? system.arch ?? 'unknown CPU', ...size].join(' · ')).slice(
+          name.length,
+        )}
       </Text>
       <Text {...style({ dimColor: true })}>
         {fold(

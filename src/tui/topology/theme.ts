@@ -42,7 +42,7 @@ export function useArrow(): string {
   return unicode ? '→' : '->';
 }
 
-/** Folds text at its spaces to what is left of the width beside `indent`; Ink alone leaves the space at the start of the next line. */
+/** Folds text at its spaces, facts between dots whole where they fit, to what is left of the width beside `indent`; Ink alone leaves the space at the start of the next line. */
 export function useFold(indent: number): (text: string) => string {
   const { columns } = useContext(ThemeContext);
   return (text) => (columns === undefined ? text : fold(text, columns - indent));
@@ -50,7 +50,9 @@ export function useFold(indent: number): (text: string) => string {
 
 function fold(text: string, width: number): string {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
+  const facts = text.split(/(?<= ·) /u);
+  const whole = (fact: string): boolean => facts.length > 1 && [...fact].length <= width;
+  for (const word of facts.flatMap((fact) => (whole(fact) ? [fact] : fact.split(' ')))) {
     const last = lines.at(-1);
     if (last !== undefined && [...last].length + 1 + [...word].length <= width)
       lines[lines.length - 1] = `${last} ${word}`;
