@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem, type } from 'node:os';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Examined, formatAddress, inForce } from '../config/index.js';
 import { ExitCode, LanceError } from '../errors.js';
 import { writeArchive } from './archive.js';
@@ -14,6 +14,8 @@ export interface BundleRequest {
   /** Where the archive goes; it must not be there yet. */
   output: string;
   dataDir: string;
+  /** Where the node answers; undefined where the data directory and the configuration tell. */
+  admin?: string | undefined;
   examined: Examined;
   version: string;
   /** The topology document of this machine. */
@@ -44,7 +46,8 @@ export async function writeBundle(request: BundleRequest): Promise<Bundle> {
   const { output, dataDir, examined, version } = request;
   const found = readNodeFiles(dataDir);
   const { files, problems } = found;
-  const answers = await ask(formatAddress(examined.config.admin.bind), problems);
+  const admin = request.admin ?? adminOf(dataDir) ?? formatAddress(examined.config.admin.bind);
+  const answers = await ask(admin, problems);
   if (answers.size === 0 && found.state === 'unknown' && !files.has('node.json')) {
     throw new LanceError(
       `There is no node here: ${dataDir} is no data directory, and the admin endpoint does not answer.`,
@@ -76,6 +79,15 @@ export async function writeBundle(request: BundleRequest): Promise<Bundle> {
     files: [...clean.keys()].sort(),
     problems,
   };
+}
+
+/** Where the node said that it answers: it may have been started with another configuration, or with any free port. */
+function adminOf(dataDir: string): string | undefined {
+  try {
+    return readFileSync(join(dataDir, 'admin.address'), 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the admin endpoint says, where it answers at all. */

@@ -42,6 +42,7 @@ export default class SupportBundle extends LanceCommand {
     const bundle = await writeBundle({
       output: flags.output ?? `lance-support-${time}.tar.gz`,
       dataDir,
+      admin: flags.admin,
       examined,
       version: this.config.version,
       topology: () => localTopology(dataDir, flags.config),
