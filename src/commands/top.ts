@@ -20,6 +20,12 @@ export default class Top extends LanceCommand {
       command: 'lance top --record incident.jsonl; lance top --replay incident.jsonl',
     },
   ];
+  // What oclif makes of flags that exclude one another is no sentence.
+  static override usage = [
+    '<%= command.id %> [--admin H:P,... | --data-dir DIR] [--fps 1|5] [--record FILE]',
+    '<%= command.id %> [--admin H:P,... | --data-dir DIR] --once [--json]',
+    '<%= command.id %> --replay FILE [--fps 1|5]',
+  ];
   static override flags = {
     admin: Flags.string({
       helpValue: 'H:P,...',
