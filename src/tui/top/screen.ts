@@ -127,8 +127,6 @@ export class TopScreen {
     if (widgets === undefined) {
       widgets = new PanelWidgets(this.#screen, this.theme);
       this.#panels.set(name, widgets);
-      // What lies over the panels stays there.
-      this.#overlay.setFront();
     }
     return widgets;
   }
@@ -148,6 +146,8 @@ export class TopScreen {
     place(this.#overlay, Math.max(1, (this.height - height) >> 1), (this.width - width) >> 1, width, height);
     this.#overlay.setContent(boxed(this.theme, title, lines.slice(0, height - 2), width));
     this.#overlay.show();
+    // A panel's body is made when it is first shown, and would lie over what was made before.
+    this.#overlay.setFront();
   }
 }
 

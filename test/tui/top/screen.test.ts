@@ -126,6 +126,17 @@ describe('lance top in a terminal', { timeout: 180_000 }, () => {
     await node.stop();
   });
 
+  it('draws what is asked for over a page whose panel was made last', async () => {
+    const node = await startNode();
+    const screen = top(['--data-dir', node.dataDir], 80, 24);
+    await screen.until((text) => text.includes('default'), 'the overview');
+    screen.type('9');
+    await screen.until((text) => /^events /m.test(text), 'the page of events');
+    screen.type('h');
+    await screen.until((text) => text.includes('─ health ─'), 'the health in full');
+    await node.stop();
+  });
+
   it('shows topics, consumers and rotations of a node that was killed', async () => {
     const node = await startNode();
     const input = `${'y'.repeat(100)}\n`.repeat(500);
