@@ -51,7 +51,7 @@ export function sentenceOf(entry: LogEntry, topicName: (id: number) => string): 
     case 'limitHit':
       return {
         level: 'warn',
-        text: `limits.${entry.limit} was reached ${entry.times} times; more load waits`,
+        text: `limits.${entry.limit} was reached${entry.times === 1n ? '' : ` ${entry.times} times`}; more load waits`,
       };
     case 'backpressure':
       return {

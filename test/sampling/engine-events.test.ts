@@ -24,7 +24,8 @@ describe("the engine's events", () => {
         { number: 9, kind: 9, numbers: [12, 0, 0], text: 'topic_slabs' },
         { number: 10, kind: 10, numbers: [0, 2, 0], text: 'sealing a segment\n/x' },
         { number: 11, kind: 11, numbers: [3, 1, 0] },
-        { number: 12, kind: 4_000 },
+        { number: 12, kind: 9, numbers: [1, 0, 0], text: 'topic_slabs' },
+        { number: 13, kind: 4_000 },
       ]),
       nameOf,
     );
@@ -40,6 +41,7 @@ describe("the engine's events", () => {
       'warning: limits.topic_slabs was reached 12 times; more load waits',
       'warning: sealing a segment of /x failed with errno 2 and will be tried again',
       'warning: backpressure: sockets were left unread 3 times; 1 is now',
+      'warning: limits.topic_slabs was reached; more load waits',
     ]);
     expect(read[0]).toMatchObject({ number: 1, atMs: 5 });
   });
