@@ -1,7 +1,7 @@
 import type { NumberSample } from '../counters/index.js';
 import { eventsBetween } from './events.js';
 import { healthOf } from './health.js';
-import type { DiskCounts, MachineFacts, RawSample, TopicFacts } from './raw.js';
+import type { CoreLoad, DiskCounts, MachineFacts, RawSample, TopicFacts } from './raw.js';
 import type {
   AgentReading,
   DiskReading,
@@ -102,7 +102,7 @@ export function derive(
     topics: topicsOf(sample.topics, same?.topics, seconds),
     topicCount: sample.topics.length,
     cluster: sample.cluster ?? null,
-    machine: machineOf(machine, before?.machine, elapsed),
+    machine: machineOf(machine, before?.machine, elapsed, previous?.machine),
   };
   const health = healthOf(reading, { readiness: sample.readiness, notes: now.notes });
   return { ...reading, health, events: eventsBetween(reading, sample, same, values, previous) };
@@ -295,17 +295,28 @@ function topicsOf(
   });
 }
 
+/** Over how many seconds steal is averaged: one bad second is no news. */
+const STEAL_SECONDS = 10;
+
 function machineOf(
   now: MachineFacts | undefined,
   before: MachineFacts | undefined,
   seconds: number,
+  previous: Reading['machine'] | undefined,
 ): Reading['machine'] {
   if (now === undefined) return null;
   return {
     cores: [...now.cores],
+    stolen: before === undefined ? null : stolenOf(now.cores, seconds, previous?.stolen ?? null),
     irqs: irqsOf(now, before, seconds),
     disk: diskOf(now.disk, before?.disk, seconds),
   };
+}
+
+function stolenOf(cores: readonly CoreLoad[], seconds: number, before: number | null): number {
+  const share = cores.reduce((sum, core) => sum + core.steal, 0) / Math.max(1, cores.length);
+  const kept = before === null ? 0 : Math.exp(-seconds / STEAL_SECONDS);
+  return share * (1 - kept) + (before ?? 0) * kept;
 }
 
 function irqsOf(now: MachineFacts, before: MachineFacts | undefined, seconds: number): IrqReading[] {

@@ -64,7 +64,15 @@ const histogramSchema = z.object({
 });
 const machineSchema = z.object({
   cores: z.array(
-    z.object({ cpu: z.int(), busy: z.number(), user: z.number(), system: z.number(), irq: z.number() }),
+    z.object({
+      cpu: z.int(),
+      busy: z.number(),
+      user: z.number(),
+      system: z.number(),
+      irq: z.number(),
+      // Not in recordings of older versions.
+      steal: z.number().default(0),
+    }),
   ),
   irqs: z.array(z.object({ irq: z.int(), name: z.string(), perCpu: z.array(z.number()) })),
   threads: z.array(

@@ -60,7 +60,10 @@ const SLABS: Readonly<Record<string, string>> = {
   responses: 'limits.response_slabs',
 };
 
-function scarce({ network, slabs, cluster, queues }: Judged): string[] {
+/** Share of the machine's CPU time that the host may take before it is said. */
+const STOLEN = 0.05;
+
+function scarce({ network, slabs, cluster, queues, machine }: Judged): string[] {
   // That all are lent out is no trouble: those that only keep the newest records in memory are given back when they are wanted.
   const wanting = [...new Set(slabs.filter((slab) => slab.wanting > 0).map(({ pool }) => pool))];
   return [
@@ -70,6 +73,11 @@ function scarce({ network, slabs, cluster, queues }: Judged): string[] {
     ...(network.paused > 0 ? [`backpressure: ${plural(network.paused, 'connection')} not read`] : []),
     ...wanting.map((pool) => `memory ran out: no ${pool} slab was free (${SLABS[pool] ?? 'limits'})`),
     ...queues.filter((queue) => queue.full > 0).map(({ queue }) => `queue ${queue} is full`),
+    ...((machine?.stolen ?? 0) >= STOLEN
+      ? [
+          `the host takes ${Math.round((machine?.stolen ?? 0) * 100)}% of the CPU time (steal): lance topology`,
+        ]
+      : []),
     ...(cluster?.peers ?? []).filter((peer) => peer.evicted).map((peer) => `node ${peer.id} is evicted`),
   ];
 }

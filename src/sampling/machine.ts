@@ -43,6 +43,7 @@ async function coreLoads(): Promise<CoreLoad[]> {
       user: share(cpu.loadUser + cpu.loadNice),
       system: share(cpu.loadSystem),
       irq: share(cpu.loadIrq),
+      steal: share(cpu.loadSteal),
     }));
   } catch {
     return [];

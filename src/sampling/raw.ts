@@ -110,6 +110,8 @@ export interface CoreLoad {
   user: number;
   system: number;
   irq: number;
+  /** Counted in `busy`, too: something wanted to run here, and the host ran something else. */
+  steal: number;
 }
 
 /** An interrupt line of /proc/interrupts since boot. */

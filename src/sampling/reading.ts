@@ -51,7 +51,13 @@ export interface Reading {
   /** Of all topics: a recording keeps those that matter most. */
   topicCount: number;
   cluster: ClusterFacts | null;
-  machine: { cores: CoreLoad[]; irqs: IrqReading[]; disk: DiskReading | null } | null;
+  machine: {
+    cores: CoreLoad[];
+    /** Share of all cores' time that the host took, over about the last ten seconds; null at the first look. */
+    stolen: number | null;
+    irqs: IrqReading[];
+    disk: DiskReading | null;
+  } | null;
   /** What happened in the interval. */
   events: TopEvent[];
 }

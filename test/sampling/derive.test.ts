@@ -4,6 +4,9 @@ import { type MadeNumber, sampleAt, topicOf } from '../support/samples.js';
 
 const seen = (sample: RawSample) => ({ kind: 'sample', sample, presence: 'serving', notes: [] }) as const;
 
+/** A core that the host takes a share of. */
+const coreOf = (cpu: number, steal: number) => ({ cpu, busy: 1, user: 0.5, system: 0, irq: 0, steal });
+
 /** The reading between two looks. */
 function between(before: RawSample, now: RawSample): Reading {
   const first = derive('n', seen(before), undefined, undefined);
@@ -97,6 +100,29 @@ describe('a reading between two looks', () => {
       cycles: 100,
       queued: 6,
     });
+  });
+
+  it('averages what the host takes of the CPUs, and warns of it when it lasts', () => {
+    const at = (ms: number, steal: number) =>
+      sampleAt(ms, {
+        machine: { cores: [coreOf(0, steal), coreOf(1, 0)], irqs: [], threads: [], disk: undefined },
+      });
+    const looks = [
+      at(1_000, 0.9),
+      at(2_000, 0),
+      at(3_000, 0.2),
+      ...[4, 5, 6, 7, 8, 9].map((s) => at(s * 1_000, 0.2)),
+    ];
+    const readings: Reading[] = [];
+    for (const [i, now] of looks.entries())
+      readings.push(derive('n', seen(now), looks[i - 1], readings.at(-1)));
+    expect(readings[0]?.machine?.stolen).toBeNull();
+    expect(readings[1]?.machine?.stolen).toBe(0);
+    expect(readings[2]?.machine?.stolen).toBeCloseTo(0.1 * (1 - Math.exp(-0.1)));
+    expect(readings[2]?.health.level).toBe('ok');
+    const last = readings.at(-1);
+    expect(last?.machine?.stolen).toBeLessThan(0.1);
+    expect(last?.health).toMatchObject({ level: 'warning', reasons: [expect.stringMatching(/steal/)] });
   });
 
   it('warns of memory that ran out, not of memory that keeps the newest records', () => {

@@ -1,9 +1,12 @@
 import type { CoreLoad, IrqReading } from '../../../sampling/index.js';
-import { clean, cut, joinFitting, padStart } from '../text.js';
+import { clean, cut, joinFitting, padEnd, padStart, widthOf } from '../text.js';
 import { paint } from '../theme.js';
 import { percent, rate } from '../words.js';
 import { gauge } from './agents.js';
 import type { Drawn, PanelInput } from './panel.js';
+
+/** From this share of steal on it is shown. */
+const SHOWN = 0.005;
 
 /** Load of each core and the interrupts that fire most. */
 export function machinePanel(input: PanelInput): Drawn {
@@ -15,9 +18,15 @@ export function machinePanel(input: PanelInput): Drawn {
   }
   const { cores, irqs } = machine;
   const busy = cores.reduce((sum, core) => sum + core.busy, 0);
+  const steal = machine.stolen ?? 0;
   const total = irqs.reduce((sum, irq) => sum + irq.rate, 0);
   const title = joinFitting(
-    [name, `${busy.toFixed(1)} of ${cores.length} cores busy`, `${rate(total)} interrupts`],
+    [
+      name,
+      `${busy.toFixed(1)} of ${cores.length} cores busy`,
+      ...(steal >= SHOWN ? [`steal ${percent(steal)}`] : []),
+      `${rate(total)} interrupts`,
+    ],
     width,
   );
   const coreRows = coreLines(input, cores);
@@ -42,10 +51,12 @@ function coreLines({ theme, width, reading }: PanelInput, cores: readonly CoreLo
       .filter((agent) => agent.cpu === cpu)
       .map((agent) => agent.agent)
       .join(',');
-  const cells = cores.map(({ cpu, busy, system, irq }) => {
+  const cells = cores.map(({ cpu, busy, system, irq, steal }) => {
     const who = busyWith(cpu);
-    const more = who === '' ? `sys ${percent(system + irq)}` : who;
-    const text = `${padStart(String(cpu), 3)} ${gauge(theme, busy, bar)} ${padStart(percent(busy), 4)} ${cut(theme, more, 16).padEnd(16)}`;
+    const what = who === '' ? `sys ${percent(system + irq)}` : who;
+    const stolen = steal >= SHOWN ? `${paint(theme, 'warning', `st ${percent(steal)}`)} ` : '';
+    const more = `${stolen}${cut(theme, what, 16 - widthOf(stolen))}`;
+    const text = `${padStart(String(cpu), 3)} ${gauge(theme, busy, bar)} ${padStart(percent(busy), 4)} ${padEnd(more, 16)}`;
     return text;
   });
   const rows: string[] = [];
