@@ -14,6 +14,8 @@ pub const DIRECT_BYTES: u64 = 64 * 1024;
 pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
 /// Room in a jumbo slab beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
+/// Bytes of a slab for cold reads: one operation of the device each, and few of them.
+pub const READ_SLAB: u32 = 512 * 1024;
 /// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
 pub const RESPONSE_HEADROOM: u32 = 64;
 
@@ -52,7 +54,7 @@ pub struct Limits {
     pub frame_slabs: [u32; 4],
     /// Slabs of 16, 64 KiB, 256 KiB and 1 MiB for responses.
     pub response_slabs: [u32; 4],
-    /// Slabs of 256 KiB for cold reads.
+    /// Slabs of 512 KiB for cold reads.
     pub read_slabs: u32,
     /// Journal write buffers of 1 MiB.
     pub journal_buffers: u32,
@@ -135,7 +137,7 @@ impl Limits {
     /// Classes of the pool for cold reads; a batch larger than a slab is read into a jumbo one.
     #[must_use]
     pub fn read_classes(&self) -> Vec<SlabClass> {
-        self.with_jumbo(regular(&[262_144], &[self.read_slabs]))
+        self.with_jumbo(regular(&[READ_SLAB], &[self.read_slabs]))
     }
     /// Classes of the pool of the journal: write buffers, and blocks for reading the end of a segment.
     #[must_use]

@@ -6,7 +6,7 @@
 use super::{Buffer, Cursor, Stage};
 use crate::agent::Cx;
 use crate::io::agent::{IoAgent, IoRing, Kind};
-use crate::limits::BLOCK;
+use crate::limits::{BLOCK, READ_SLAB};
 use crate::memory::SlabId;
 use crate::ring::{Completion, FileSlot};
 use crate::storage::Handle;
@@ -19,6 +19,8 @@ const AHEAD_EACH: usize = 4;
 const RESPONSES: u64 = 2;
 /// Largest batch that is expected before one was seen: 64 KiB and its headers.
 pub(super) const USUAL_BATCH: u32 = 68 * 1024;
+/// Bytes that are read where nobody is known to go on.
+const ONCE: u32 = 256 * 1024;
 /// Least that is worth a read.
 const LEAST: u64 = 64 * 1024;
 
@@ -113,12 +115,9 @@ impl IoAgent {
             }
         };
         let capacity = self.table.bytes(slab);
-        // A jumbo slab is populated only as far as it is needed.
-        let len = if u64::from(capacity) > needed.max(1 << 18) {
-            needed.max(1 << 18) as u32
-        } else {
-            capacity
-        };
+        // Who looks once reads little; a jumbo slab is populated only as far as it is needed.
+        let usual = if cursor.in_order { READ_SLAB } else { ONCE };
+        let len = capacity.min(usual.max(needed as u32));
         let below = self.on_disk_below(cursor.slot);
         cursor.buffer = Some(Buffer {
             slab,
