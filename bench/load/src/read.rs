@@ -18,12 +18,11 @@ use std::path::PathBuf;
 
 const ACCEPT: u8 = 10;
 const SEND: u8 = 12;
-const BLOCK: u32 = 1 << 20;
-const DEPTH: u32 = 4;
 const PIECE: usize = 256 << 10;
 
 struct Server {
     blocks: Blocks,
+    block: u32,
     /// Bytes of the file; 0 to send memory, as a cache would.
     file_bytes: u64,
     socket: Option<RawFd>,
@@ -45,21 +44,24 @@ struct Server {
 pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError> {
     let dir = PathBuf::from(arguments.required("dir")?);
     let cold = arguments.number("cold", 1_u8, 0, 1)? == 1;
-    let file_bytes = arguments.number("file-bytes", 1_u64 << 30, u64::from(BLOCK), 1 << 40)?;
+    let block = arguments.number("block", 1_u32 << 20, 1 << 16, 1 << 24)? / 4096 * 4096;
+    let depth = arguments.number("depth", 4_u32, 1, 64)?;
+    let file_bytes = arguments.number("file-bytes", 1_u64 << 30, u64::from(block), 1 << 40)?;
     arguments.finish()?;
     let mut ring = open_ring(Some(&dir), (0, 0))?;
     ring.install(FILE, open_file(&dir)?)
         .map_err(LoadError::system("handing the file to the ring"))?;
     let (_listener, endpoint) = listen(&mut *ring, Token::new(0, ACCEPT, 0))?;
     let mut server = Server {
-        blocks: Blocks::new(BLOCK as usize, DEPTH as usize)?,
+        blocks: Blocks::new(block as usize, depth as usize)?,
+        block,
         file_bytes: if cold {
-            file_bytes / u64::from(BLOCK) * u64::from(BLOCK)
+            file_bytes / u64::from(block) * u64::from(block)
         } else {
             0
         },
         socket: None,
-        free: (0..DEPTH).collect(),
+        free: (0..depth).collect(),
         under_way: VecDeque::new(),
         next: 0,
         sent: 0,
@@ -95,7 +97,7 @@ impl Server {
                 self.under_way.push_back((block, true));
                 continue;
             }
-            let at = self.next * u64::from(BLOCK) % self.file_bytes;
+            let at = self.next * u64::from(self.block) % self.file_bytes;
             self.next += 1;
             self.under_way.push_back((block, false));
             // SAFETY: the block is off the free list until it is sent.
@@ -104,7 +106,7 @@ impl Server {
                     FILE,
                     at,
                     self.blocks.at(block),
-                    BLOCK,
+                    self.block,
                     Token::new(0, READ, u64::from(block)),
                 );
             }
@@ -114,7 +116,7 @@ impl Server {
             // SAFETY: the block stays as it is until it is sent whole.
             unsafe {
                 let from = self.blocks.at(block).add(self.sent as usize);
-                ring.send(socket, from, BLOCK - self.sent, Token::new(0, SEND, 0));
+                ring.send(socket, from, self.block - self.sent, Token::new(0, SEND, 0));
             }
         }
         Ok(Step::Idle)
@@ -125,10 +127,10 @@ impl Server {
             ACCEPT if self.socket.is_none() && completion.result >= 0 => {
                 self.socket = Some(completion.result)
             }
-            READ if completion.result != BLOCK as i32 => {
+            READ if completion.result != self.block as i32 => {
                 return Err(LoadError::Protocol(format!(
-                    "a read of {BLOCK} bytes gave {}",
-                    completion.result
+                    "a read of {} bytes gave {}",
+                    self.block, completion.result
                 )));
             }
             READ => {
@@ -146,7 +148,7 @@ impl Server {
             SEND => {
                 self.sending = false;
                 self.sent += completion.result as u32;
-                if self.sent == BLOCK {
+                if self.sent == self.block {
                     self.sent = 0;
                     if let Some((block, _)) = self.under_way.pop_front() {
                         self.free.push(block);

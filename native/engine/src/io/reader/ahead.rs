@@ -152,7 +152,7 @@ impl IoAgent {
             return Next::Nothing;
         };
         // What was not written yet when it was read says nothing, and behind the end of a file nothing comes.
-        if left > 0 && cursor.base_offset >= old.below || old.len < old.asked {
+        if (left > 0 && cursor.base_offset >= old.below) || old.len < old.asked {
             return Next::Nothing;
         }
         let pieces = &mut self.reader.ahead;
