@@ -13,6 +13,10 @@ pub struct Now {
 pub trait Clock: Send + Sync {
     /// Both clocks now.
     fn now(&self) -> Now;
+    /// The monotonic one alone.
+    fn mono_ns(&self) -> u64 {
+        self.now().mono_ns
+    }
 }
 
 /// The machine's clocks, through the vDSO.
@@ -25,6 +29,9 @@ impl Clock for SystemClock {
             mono_ns: read(libc::CLOCK_MONOTONIC),
             wall_ns: read(libc::CLOCK_REALTIME),
         }
+    }
+    fn mono_ns(&self) -> u64 {
+        read(libc::CLOCK_MONOTONIC)
     }
 }
 

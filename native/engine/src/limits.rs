@@ -12,7 +12,7 @@ pub const BLOCK: u64 = 4096;
 pub const DIRECT_BYTES: u64 = 64 * 1024;
 /// Most payload of one batch, and of one stored record with its TLV header: 16 MiB - 4 KiB (formats.md, "Segment").
 pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
-/// Room in a jumbo slab beside the payload: the block before it in the file that the slab repeats, and the batch header.
+/// Room in a topic's largest slabs beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
 /// Bytes of a slab for cold reads: one operation of the device each, and few of them.
 pub const READ_SLAB: u32 = 512 * 1024;
@@ -48,7 +48,7 @@ pub struct Limits {
     pub recv_buffers: u16,
     /// Shared receive buffers: bytes of each.
     pub recv_buffer_bytes: u32,
-    /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for topics.
+    /// Slabs of 4, 16 and 64 KiB and a little more than `io.batch_size` for topics.
     pub topic_slabs: [u32; 4],
     /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for frames that arrive in pieces.
     pub frame_slabs: [u32; 4],
@@ -82,7 +82,7 @@ impl Default for Limits {
             waiters: 16_384,
             recv_buffers: 256,
             recv_buffer_bytes: 16 * 1024,
-            // 2 + 10 + 2 + 16 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
+            // 2 + 10 + 2 + 16.5 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
             // slab repeats the last block of the one before it.
             topic_slabs: [512, 640, 32, 64],
             // 1 + 1 + 4 + 2 MiB
@@ -107,10 +107,9 @@ impl Limits {
     /// Classes of the pool in which topics' batches are laid out.
     #[must_use]
     pub fn topic_classes(&self) -> Vec<SlabClass> {
-        self.with_jumbo(regular(
-            &[4096, 16_384, 65_536, self.batch_size],
-            &self.topic_slabs,
-        ))
+        // A whole batch of `batch_size` fits behind the block that the slab repeats: a jumbo slab would be mapped for each.
+        let largest = self.batch_size + JUMBO_HEADROOM;
+        self.with_jumbo(regular(&[4096, 16_384, 65_536, largest], &self.topic_slabs))
     }
     /// Classes of the pool in which frames are put together.
     #[must_use]
@@ -205,4 +204,25 @@ fn regular(bytes: &[u32], counts: &[u32]) -> Vec<SlabClass> {
     }
     classes.sort_by_key(|class| class.bytes);
     classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::batch::BATCH_HEADER;
+
+    #[test]
+    fn a_batch_of_the_configured_size_needs_no_jumbo_slab_wherever_it_starts_in_a_block() {
+        for batch_size in [4096, 65_536, 256 * 1024, 1 << 20] {
+            let limits = Limits {
+                batch_size,
+                ..Limits::default()
+            };
+            let classes = limits.topic_classes();
+            let regular = classes.iter().filter(|class| !class.lazy);
+            let largest = regular.map(|class| class.bytes).max();
+            let needed = BLOCK as u32 - 1 + BATCH_HEADER as u32 + batch_size;
+            assert!(largest >= Some(needed), "{batch_size}: {classes:?}");
+        }
+    }
 }

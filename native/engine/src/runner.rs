@@ -26,6 +26,9 @@ const LONGEST_PARK_NS: u64 = 100_000_000;
 const PASSES: usize = 4;
 /// Every so many duty cycles are timed: what an agent takes is known well enough, and the clock costs next to nothing.
 const TIMED_CYCLES: u64 = 7;
+/// What a completion of so many bytes brought is passed on and copied at once, while it is in the cache. Smaller frames share
+/// batches, so they are better taken together.
+const LARGE: i32 = 48 * 1024;
 /// Duty cycles between two looks at the ring's totals.
 const STATS_CYCLES: u64 = 4096;
 
@@ -317,7 +320,7 @@ impl Cycle<'_> {
             if cycles.is_multiple_of(STATS_CYCLES) {
                 self.config.counters.show(self.ring.stats());
             }
-            let completed = self.complete(now);
+            let (completed, now) = self.complete(now);
             let mut idle = completed + self.work(now) == 0;
             if self.config.idle == IdleStrategy::Park {
                 for _ in 1..PASSES {
@@ -341,9 +344,13 @@ impl Cycle<'_> {
         agents
     }
 
-    /// Submits what is queued and hands the completions that are there to their agents.
-    fn complete(&mut self, now: Now) -> usize {
+    /// Submits what is queued and hands the completions that are there to their agents. Also returns the time since.
+    fn complete(&mut self, mut now: Now) -> (usize, Now) {
         let completed = self.ring.turn(&mut self.out);
+        if completed > 0 {
+            // They are there now, not since the turn began: meanwhile the kernel copied what sockets had.
+            now = self.config.clock.now();
+        }
         let mut since = self.time();
         for i in 0..self.out.len() {
             let completion = self.out[i];
@@ -356,39 +363,47 @@ impl Cycle<'_> {
             let ring = &mut *self.ring;
             agent.on_completion(&mut Cx { now, ring }, completion);
             since = self.worked(number, since);
+            if completion.result >= LARGE && number + 1 < self.agents.len() {
+                self.work_of(number + 1, now);
+                since = self.time();
+            }
         }
         self.out.clear();
         self.current.set("runner");
-        completed
+        (completed, now)
     }
 
     /// One duty cycle of every agent.
     fn work(&mut self, now: Now) -> usize {
         let mut done = 0;
-        let mut since = self.time();
         for number in 0..self.agents.len() {
-            let agent = &mut self.agents[number];
-            self.current.set(agent.name());
-            let ring = &mut *self.ring;
-            let work = agent.do_work(&mut Cx { now, ring });
-            let counters = &self.config.counters.agents[number];
-            if work == 0 {
-                counters.idle.inc();
-                since = self.time();
-            } else {
-                counters.busy.inc();
-                since = self.worked(number, since);
-            }
-            done += work;
+            done += self.work_of(number, now);
         }
         self.current.set("runner");
         done
     }
 
+    /// One duty cycle of one agent.
+    fn work_of(&mut self, number: usize, now: Now) -> usize {
+        let since = self.time();
+        let agent = &mut self.agents[number];
+        self.current.set(agent.name());
+        let ring = &mut *self.ring;
+        let work = agent.do_work(&mut Cx { now, ring });
+        let counters = &self.config.counters.agents[number];
+        if work == 0 {
+            counters.idle.inc();
+        } else {
+            counters.busy.inc();
+            self.worked(number, since);
+        }
+        work
+    }
+
     /// Monotonic ns in a cycle that is timed, else 0.
     fn time(&self) -> u64 {
         if self.timed {
-            self.config.clock.now().mono_ns
+            self.config.clock.mono_ns()
         } else {
             0
         }
@@ -427,7 +442,7 @@ impl Cycle<'_> {
             if wait > 0 {
                 self.config.counters.show(self.ring.stats());
                 self.ring.park(wait.min(LONGEST_PARK_NS));
-                let slept = self.config.clock.now().mono_ns.saturating_sub(now.mono_ns);
+                let slept = self.config.clock.mono_ns().saturating_sub(now.mono_ns);
                 self.config.counters.parked_ns.add(slept);
             }
         }

@@ -16,6 +16,7 @@ pub struct WakeHandle(Arc<Inner>);
 struct Inner {
     parked: AtomicBool,
     waker: OnceLock<Waker>,
+    nobody: bool,
 }
 
 impl WakeHandle {
@@ -23,6 +24,14 @@ impl WakeHandle {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+    /// Of no thread: there is nobody to wake.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(Arc::new(Inner {
+            nobody: true,
+            ..Inner::default()
+        }))
     }
     /// The parker, once its ring or eventfd is there: how it is woken. Set once.
     pub fn set_waker(&self, waker: Waker) {
@@ -42,6 +51,9 @@ impl WakeHandle {
     /// A producer, after its push: the waker to use, if the parker waits and nobody else wakes it already.
     #[must_use]
     pub fn take_down(&self) -> Option<Waker> {
+        if self.0.nobody {
+            return None;
+        }
         // Orders the push before the look at the flag; pairs with the fence in `raise`.
         fence(Ordering::SeqCst);
         if self.0.parked.load(Ordering::Relaxed) && self.0.parked.swap(false, Ordering::AcqRel) {

@@ -3,13 +3,16 @@
 use crate::format::batch::{BatchHeader, SortKey, BATCH_HEADER};
 use crate::handoff::{ActiveSegment, BatchPlace};
 use crate::limits::{BLOCK, MAX_BATCH_PAYLOAD};
-use crate::memory::{SlabId, SlabTable};
+use crate::memory::{copy_past_cache, SlabId, SlabTable};
 use crate::messages::ChecksumKind;
 use crate::recovery::Position;
 use crate::topics::TopicSlot;
 
 /// Frames share a batch up to this much payload: enough to make headers cheap, little enough to read back alone.
 const SHARED_BATCH: u32 = 64 * 1024;
+
+/// A piece this large is not read by a CPU again before the device has it: with little more it goes straight to its segment.
+const LARGE: usize = 48 * 1024;
 
 /// The payload of one batch, ready to be copied.
 #[derive(Clone, Copy)]
@@ -260,10 +263,11 @@ fn write(slabs: &SlabTable, slab: &OpenSlab, position: u64, bytes: &[u8]) {
     // SAFETY: the range is inside the slab (asserted), the ingest agent owns the slab's bytes from its last complete
     // batch on, and `bytes` lies in a receive buffer, a frame slab or on the stack, never in a topic's slab.
     unsafe {
-        std::ptr::copy_nonoverlapping(
-            bytes.as_ptr(),
-            slabs.at(slab.id).add(at as usize),
-            bytes.len(),
-        )
+        let to = slabs.at(slab.id).add(at as usize);
+        if bytes.len() < LARGE {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+        } else {
+            copy_past_cache(bytes.as_ptr(), to, bytes.len());
+        }
     };
 }

@@ -354,7 +354,7 @@ impl IoAgent {
 
     /// Monotonic ns, read now: an operation goes to the kernel, or an answer out.
     pub(super) fn stamp(&self) -> u64 {
-        self.config.clock.now().mono_ns
+        self.config.clock.mono_ns()
     }
 
     fn wake<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>) {

@@ -238,7 +238,7 @@ impl IoAgent {
         let position = journal.chunks.place(len);
         // DSYNC covers its own bytes alone: with earlier blocks unflushed, a flush has to cover them all.
         let dsync = block.durable && journal.accepted == journal.flushed && len <= LARGEST_DSYNC;
-        let now_ns = self.config.clock.now().mono_ns;
+        let now_ns = self.config.clock.mono_ns();
         journal.state = State::Writing {
             position,
             done: 0,

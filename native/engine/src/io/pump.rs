@@ -235,7 +235,7 @@ impl IoAgent {
         let covered = segment.log(to);
         segment.submitted = to;
         segment.writes += 1;
-        let now_ns = self.config.clock.now().mono_ns;
+        let now_ns = self.config.clock.mono_ns();
         let write = Write {
             segment: held.segment,
             slab,

@@ -176,11 +176,7 @@ impl Finder {
     /// The index of a sealed segment that lies is made anew by the keeper; an active one's is still being written.
     fn suspect(&self, slot: TopicSlot, segment: &Segment<'_>, name: SegmentName) {
         if segment.lies.get() && name.end_ns.is_some() {
-            self.catalogue.with(slot, |files| {
-                if !files.suspect.contains(&name) {
-                    files.suspect.push(name);
-                }
-            });
+            self.catalogue.suspect(slot, name);
         }
     }
 

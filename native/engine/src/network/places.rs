@@ -37,7 +37,10 @@ impl Places {
         missing: u32,
         arrived: impl FnOnce() -> u32,
     ) -> Option<Place> {
-        if self.is_scarce(payload) && missing > 0 && arrived() < missing.min(ARRIVED) {
+        let (count, free) = self.fitting(payload);
+        // Asked only where there is one to give: many wait in line for each.
+        let waits = || missing > 0 && arrived() < missing.min(ARRIVED);
+        if free == 0 || (free * 4 <= count && waits()) {
             return None;
         }
         // The jumbo slabs are for what fits nowhere else.
@@ -49,8 +52,8 @@ impl Places {
         slab.map(Place::Slab)
     }
 
-    /// Whether less than a quarter of the slabs that a payload fits into are free.
-    fn is_scarce(&self, payload: u32) -> bool {
+    /// The slabs that a payload fits into: how many there are, and how many of them are free. A quarter or less is scarce.
+    fn fitting(&self, payload: u32) -> (u32, u32) {
         let jumbo = payload > self.largest_regular;
         let (mut count, mut free) = (0, 0);
         for (bytes, of, left) in self.pool.usage() {
@@ -59,7 +62,7 @@ impl Places {
                 free += left;
             }
         }
-        free * 4 <= count
+        (count, free)
     }
 
     pub fn put(&mut self, slabs: &SlabTable, slab: SlabId) {
@@ -77,5 +80,37 @@ impl Places {
     /// Of each class its bytes, how many there are, and how many are free.
     pub fn usage(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
         self.pool.usage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{SlabClass, SlabTableBuilder};
+
+    #[test]
+    fn a_socket_is_asked_what_arrived_only_where_a_slab_is_there_to_give() {
+        let class = SlabClass {
+            bytes: 4096,
+            count: 4,
+            lazy: false,
+        };
+        let mut builder = SlabTableBuilder::default();
+        let pool = builder.pool(&[class]).unwrap();
+        let table = builder.build();
+        let mut places = Places::new(pool, &table, 4096);
+        let never = || -> u32 { panic!("asked") };
+        for _ in 0..3 {
+            assert!(
+                places.take(4096, 100, never).is_some(),
+                "they are not scarce"
+            );
+        }
+        assert!(
+            places.take(4096, 100, || 99).is_none(),
+            "not all of it is there"
+        );
+        assert!(places.take(4096, 100, || 100).is_some());
+        assert!(places.take(4096, 100, never).is_none());
     }
 }

@@ -95,7 +95,7 @@ impl Places {
 
     /// As `elsewhere`, with a handle that wakes nobody for `None`.
     fn wake_between(&self, from: Role, to: Role) -> WakeHandle {
-        self.elsewhere(from, to).unwrap_or_default()
+        self.elsewhere(from, to).unwrap_or_else(WakeHandle::nobody)
     }
 }
 

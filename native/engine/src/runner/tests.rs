@@ -3,6 +3,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::AtomicU64;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -330,4 +331,61 @@ fn a_panic_in_an_agent_names_it_and_aborts_the_process() {
         words.contains("agent bomb on thread doomed panicked: boom at offset 7"),
         "{words}"
     );
+}
+
+/// Notes when it has its turn; the first one also receives.
+struct Turns {
+    name: &'static str,
+    log: Arc<Mutex<Vec<&'static str>>>,
+    socket: Option<RawFd>,
+    bytes: Vec<u8>,
+}
+
+impl Agent<dyn Ring> for Turns {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn do_work(&mut self, cx: &mut Cx<'_, dyn Ring>) -> usize {
+        self.log.lock().unwrap().push(self.name);
+        if let Some(socket) = self.socket.take() {
+            let (to, len) = (self.bytes.as_mut_ptr(), self.bytes.len() as u32);
+            // SAFETY: the memory is on the heap, and the agent outlives its runner's ring.
+            unsafe {
+                cx.ring
+                    .recv_into(socket, to, len, true, Token::new(0, 1, 0))
+            };
+        }
+        0
+    }
+    fn on_completion(&mut self, _: &mut Cx<'_, dyn Ring>, _: Completion) {
+        self.log.lock().unwrap().push("received");
+    }
+}
+
+#[test]
+fn what_is_large_is_taken_by_the_next_agent_at_once() {
+    for chosen in backends() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let names = ["network", "ingest", "io"];
+        let agents = names.map(|name| -> BoxedAgent {
+            Box::new(Turns {
+                name,
+                log: log.clone(),
+                socket: (name == "network").then(|| theirs.as_raw_fd()),
+                bytes: vec![0; 64 * 1024],
+            })
+        });
+        let config = config("turns", IdleStrategy::Yield, &names);
+        let runner = start(config, agents.into(), chosen);
+        std::io::Write::write_all(&mut ours, &[7; 64 * 1024]).unwrap();
+        eventually("it is received", || {
+            log.lock().unwrap().contains(&"received")
+        });
+        runner.join();
+        let log = log.lock().unwrap();
+        let at = log.iter().position(|entry| *entry == "received").unwrap();
+        assert_eq!(log[at + 1], "ingest");
+        assert_eq!(log[at - 1], "io", "a cycle was over");
+    }
 }
