@@ -233,6 +233,7 @@ async function read(
     service: told.latency as Quantiles,
     lateness: { p50: null, p90: null, p99: null, p999: null, max: null, count: 0 },
     stages: null,
+    own: null,
     errors: Number(told.errors),
     firstError: null,
     shortfall: 0,

@@ -5,7 +5,7 @@ import type { NodeUnderTest } from './node-under-test.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions, ProduceScenario } from './options.js';
 import type { CpuUse, Curve, Moment, Quantiles, Run, Throughput } from './result.js';
-import { stagesBetween } from './stages.js';
+import { ownBetween, stagesBetween } from './stages.js';
 
 /** A rate counts as reached when no more than this share of it is missing. */
 const REACHED_WITHIN = 0.01;
@@ -43,6 +43,10 @@ class Measured {
 
   stages(): Run['stages'] {
     return stagesBetween(this.#ends[0]?.counters, this.#ends[1]?.counters);
+  }
+
+  own(): Run['own'] {
+    return ownBetween(this.#ends[0]?.counters, this.#ends[1]?.counters);
   }
 
   residentBytes(): number | null {
@@ -142,6 +146,7 @@ export async function load(
     service: told.service as Quantiles,
     lateness: told.lateness as Quantiles,
     stages: measured.stages(),
+    own: measured.own(),
     errors: Number(told.errors),
     firstError: told.firstError as Run['firstError'],
     shortfall: shortfallOf(told, options.rate),

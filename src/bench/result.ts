@@ -98,6 +98,8 @@ export interface Run {
   /** How late the generator itself was. */
   lateness: Quantiles;
   stages: Stages | null;
+  /** From a whole frame to its write queued, of frames that found the device idle: what the node itself takes. */
+  own: Quantiles | null;
   errors: number;
   firstError: { code: number; message: string } | null;
   shortfall: number;
@@ -139,6 +141,7 @@ export interface BenchResult {
   latency: Quantiles;
   service: Quantiles;
   stages: Stages | null;
+  own: Quantiles | null;
   floor: Floor | null;
   ratio: Ratio | null;
   cpu: CpuUse | null;

@@ -175,6 +175,7 @@ export function assemble(
   const throughput = { records: of((r) => r.throughput.records), bytes: of((r) => r.throughput.bytes) };
   const latency = medianQuantiles(runs.map((run) => run.latency));
   const stages = runs.map((run) => run.stages).filter((one) => one !== null);
+  const own = runs.map((run) => run.own).filter((one) => one !== null);
   remark(session, runs);
   return {
     scenario,
@@ -190,6 +191,7 @@ export function assemble(
         : (Object.fromEntries(
             STAGES.map((name) => [name, medianQuantiles(stages.map((one) => one[name]))]),
           ) as Stages),
+    own: own.length === 0 ? null : medianQuantiles(own),
     floor,
     ratio: floor && runs.length > 0 ? ratioOf({ throughput, latency }, floor, options) : null,
     cpu:

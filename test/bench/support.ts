@@ -16,6 +16,7 @@ export const run = (bytes: number, p50: number): Run => ({
   service: times(p50),
   lateness: NOTHING,
   stages: null,
+  own: null,
   errors: 0,
   firstError: null,
   shortfall: 0,
@@ -63,6 +64,7 @@ export function result(runs: Run[], more: Partial<BenchResult> = {}): BenchResul
       submit_complete: times(90_000),
       complete_ack: times(1_500),
     },
+    own: times(900),
     floor: {
       durableBytes: 6e8,
       writtenBytes: 1e9,

@@ -25,6 +25,9 @@ it('every acknowledged frame is in the histogram of each stage, every plain fetc
     Object.fromEntries(STAGES.map((stage) => [stage, 50])),
   );
   expect(count('fetch_latency')).toBe(7);
+  // Each came alone; a block of watermarks may have been under way.
+  expect(count('stage_own')).toBeGreaterThan(0);
+  expect(count('stage_own')).toBeLessThanOrEqual(50);
   const queues = counters.filter((value) => value.name === 'queue_depth').map((value) => value.labels.queue);
   expect(queues).toContain('network-ingest');
   expect(queues).toContain('io-keeper');

@@ -41,6 +41,7 @@ pub fn frame(number: u32) -> IngestFrame {
         producer_ns: 0,
         received_ns: 1,
         enqueued_mono_ns: 1,
+        complete_mono_ns: 1,
         source: Source::Slab(SlabId(number)),
     }
 }

@@ -34,6 +34,7 @@ pub enum ToDisk {
         ticket: Ticket,
         end: u64,
         enqueued_mono_ns: u64,
+        complete_mono_ns: u64,
     },
     /// A batch that is complete, header and all, and never changes again.
     Batch(BatchPlace),

@@ -50,6 +50,8 @@ pub struct IngestFrame {
     pub received_ns: u64,
     /// Monotonic clock when the frame was handed over, ns: a stage is measured from it.
     pub enqueued_mono_ns: u64,
+    /// Monotonic clock when the frame was complete, ns.
+    pub complete_mono_ns: u64,
     pub source: Source,
 }
 

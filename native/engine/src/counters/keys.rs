@@ -121,6 +121,7 @@ keys! {
     402 STAGE_SUBMIT_COMPLETE Histogram Nanoseconds "stage_submit_complete" "Submitted to the device to stable, as the topic asks"
     403 STAGE_COMPLETE_ACK Histogram Nanoseconds "stage_complete_ack" "Stable to acknowledgement queued for sending"
     404 STAGE_RECEIVE_ACK Histogram Nanoseconds "stage_receive_ack" "Frame received whole to acknowledgement queued"
+    405 STAGE_OWN Histogram Nanoseconds "stage_own" "Frame received whole to submitted to the device, of frames that found it idle"
 
     // Memory and queues.
     500 SLABS_TOTAL Gauge Count "slabs_total" "Slabs of a pool and class (labels: pool, class)"

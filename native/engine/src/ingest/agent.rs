@@ -263,6 +263,7 @@ impl IngestAgent {
             ticket: frame.ticket,
             end,
             enqueued_mono_ns: frame.enqueued_mono_ns,
+            complete_mono_ns: frame.complete_mono_ns,
         });
         self.counters.records.add(u64::from(piece.records));
         self.counters.bytes.add(u64::from(piece.len()));

@@ -113,6 +113,7 @@ impl Bench {
             producer_ns: 1,
             received_ns: self.now_ns,
             enqueued_mono_ns: self.now_ns,
+            complete_mono_ns: self.now_ns,
             source: Source::Slab(SlabId(0)),
         };
         // Moving a Vec leaves its bytes where they are.

@@ -199,9 +199,13 @@ impl IoAgent {
     /// A write that covers everything of the topic below a log position was submitted.
     pub(super) fn mark_submitted(&mut self, slot: TopicSlot, covered: u64, now_ns: u64) {
         let frames = self.topics[slot.index()].frames;
+        let (own, at_rest_ns) = (&self.counters.own, self.at_rest_ns);
         self.frames.for_each_mut(&frames, |frame| {
             if frame.end <= covered && frame.submitted_ns == 0 {
                 frame.submitted_ns = now_ns;
+                if frame.complete_ns > at_rest_ns {
+                    own.record(now_ns.saturating_sub(frame.complete_ns));
+                }
             }
             frame.end <= covered
         });

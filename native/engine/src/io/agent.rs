@@ -150,6 +150,8 @@ pub struct IoAgent {
     pub(super) watermarks_at_ns: u64,
     pub(super) flush_at_ns: u64,
     pub(super) now_mono_ns: u64,
+    /// Since when no write or flush is under way, the last time that none was; monotonic ns.
+    pub(super) at_rest_ns: u64,
     /// Something was said to the network agent, the keeper, the finder, the control plane in this cycle.
     pub(super) acked: bool,
     pub(super) kept: bool,
@@ -249,6 +251,7 @@ impl IoAgent {
             watermarks_at_ns: 0,
             flush_at_ns: 0,
             now_mono_ns: 0,
+            at_rest_ns: 0,
             acked: false,
             kept: false,
             asked: false,
@@ -439,6 +442,9 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
             kind if kind == Kind::Read as u8 => self.read_completed(cx, completion),
             kind if kind == Kind::ReadAhead as u8 => self.ahead_completed(cx, completion),
             kind => unreachable!("no operation of kind {kind}"),
+        }
+        if self.journal.is_at_rest() && self.device.in_flight() == 0 && self.flushes == 0 {
+            self.at_rest_ns = cx.now.mono_ns;
         }
     }
 

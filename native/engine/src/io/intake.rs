@@ -51,6 +51,7 @@ impl IoAgent {
                     ticket,
                     end,
                     enqueued_mono_ns,
+                    complete_mono_ns,
                 } => {
                     let topic = &mut self.topics[slot.index()];
                     if topic.phase == Phase::Live {
@@ -60,6 +61,7 @@ impl IoAgent {
                             ticket,
                             end: segment.log(end),
                             enqueued_ns: enqueued_mono_ns,
+                            complete_ns: complete_mono_ns,
                             submitted_ns: 0,
                         };
                         let room = self.frames.push(&mut topic.frames, frame);

@@ -138,6 +138,8 @@ pub struct Frame {
     /// Log position of its end.
     pub end: u64,
     pub enqueued_ns: u64,
+    /// When it had been received whole.
+    pub complete_ns: u64,
     /// When a write that covers it was submitted; 0: not yet.
     pub submitted_ns: u64,
 }
@@ -148,6 +150,7 @@ impl Default for Frame {
             ticket: Ticket(0),
             end: 0,
             enqueued_ns: 0,
+            complete_ns: 0,
             submitted_ns: 0,
         }
     }

@@ -221,7 +221,7 @@ impl NetworkAgent {
             }
         };
         let now = self.now;
-        let enqueued_mono_ns = self.clock.now().mono_ns;
+        let enqueued_mono_ns = self.clock.mono_ns();
         let conn = &mut self.connections[c as usize];
         let ticket = self.tickets.issue(
             &mut conn.window,
@@ -245,6 +245,7 @@ impl NetworkAgent {
             producer_ns: frame.timestamp_ns,
             received_ns: now.wall_ns,
             enqueued_mono_ns,
+            complete_mono_ns: now.mono_ns,
             source,
         });
         assert!(sent.is_ok(), "room was seen in ingest_want");

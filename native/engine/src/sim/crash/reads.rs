@@ -101,6 +101,7 @@ impl World {
                 producer_ns: now.wall_ns,
                 received_ns: now.wall_ns,
                 enqueued_mono_ns: now.mono_ns,
+                complete_mono_ns: now.mono_ns,
                 source: Source::Shared(RecvBuffer(lent.len() as u16)),
             });
             assert!(sent, "one frame at a time");

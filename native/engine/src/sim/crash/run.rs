@@ -306,6 +306,7 @@ impl Run {
             producer_ns: now.wall_ns,
             received_ns: now.wall_ns,
             enqueued_mono_ns: now.mono_ns,
+            complete_mono_ns: now.mono_ns,
             source: Source::Shared(RecvBuffer(self.next_buffer)),
         };
         if !self.node.send(frame) {
