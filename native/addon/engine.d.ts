@@ -192,6 +192,8 @@ export interface EngineConfig {
   limits: EngineLimits
   /** Absent: threads and memory are where the system puts them. */
   placement?: Placement
+  /** Stores nothing, on a directory that a bench has marked for it. Absent: it stores. */
+  discard?: boolean
 }
 
 /** What a node tells. */

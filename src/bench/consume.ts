@@ -50,6 +50,8 @@ export function benchConsume(
     const result = assemble(session, 'consume', began, runs, floor);
     const least = floor?.pipelineReadBytes ?? 0;
     const device = floor?.readBytes ?? 0;
+    // A second of CPU that reads is no second of a pipeline that writes.
+    if (result.ratio) result.ratio.perCpuSecond = null;
     if (result.ratio && least > 0) {
       const bytes = Math.min(least, device);
       result.ratio.throughput = result.throughput.bytes / bytes;

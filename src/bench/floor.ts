@@ -90,13 +90,15 @@ export async function measureFloor(
 
   observer.part('floor: bare pipeline', seconds * 0.4);
   const durable = known ? [known.pipelineDurable] : [...new Set([policies.durable, ...PIPELINE_POLICIES])];
-  const each = (seconds * 0.4) / (durable.length + 2 + (request.reading ? 2 : 0));
+  // A node that stores nothing stands beside the pipeline that discards, and beside no other.
+  const pipelines = options.discard ? 1 : durable.length + 2 + (request.reading ? 2 : 0);
+  const each = (seconds * 0.4) / pipelines;
   const pipeline = (receiver: Receiver): Promise<PipelineFigure | undefined> =>
     barePipeline(receiver, { dir, file, seconds: each, options }, signal);
   const discard = await pipeline({ mode: 'discard' });
-  const written = await pipeline({ mode: 'write', policy: policies.written });
+  const written = options.discard ? undefined : await pipeline({ mode: 'write', policy: policies.written });
   let best: (PipelineFigure & { policy: string }) | undefined;
-  for (const policy of durable) {
+  for (const policy of options.discard ? [] : durable) {
     const figure = await pipeline({ mode: 'write', policy });
     if (figure && (!best || figure.bytes > best.bytes)) best = { ...figure, policy };
   }

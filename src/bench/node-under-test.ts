@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Admin } from '../client/index.js';
 import { readCounters, type Snapshot } from '../counters/index.js';
+import { DISCARD_VARIABLE, makeDiscardDirectory } from '../engine/index.js';
 import { keep } from './child.js';
 import { BenchError } from './errors.js';
 import type { BenchOptions } from './options.js';
@@ -41,8 +42,9 @@ export async function nodeAt(endpoint: string): Promise<NodeUnderTest> {
 /** Starts `lance serve` on `dataDir`, on free ports of the loopback, with default settings or those of a file. Throws BenchError. */
 export async function startNode(
   dataDir: string,
-  { configFile, durability }: Pick<BenchOptions, 'configFile' | 'durability'>,
+  { configFile, durability, discard }: Pick<BenchOptions, 'configFile' | 'durability' | 'discard'>,
 ): Promise<NodeUnderTest> {
+  const key = discard ? makeDiscardDirectory(dataDir) : undefined;
   mkdirSync(dataDir, { recursive: true });
   // A file of its own, so that none of /etc steers it.
   const own = join(dataDir, 'bench.toml');
@@ -66,7 +68,12 @@ export async function startNode(
       '--log-level',
       'warn',
     ],
-    { cwd: dataDir, env: environment(durability), stdio: ['pipe', 'pipe', 'pipe'], detached: true },
+    {
+      cwd: dataDir,
+      env: { ...environment(durability), ...(key && { [DISCARD_VARIABLE]: key }) },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    },
   );
   keep(child);
   child.stdin.on('error', () => undefined);

@@ -22,6 +22,8 @@ export interface BenchOptions {
   repeat: number;
   /** Configuration file of the node that is started; its defaults without. */
   configFile?: string | undefined;
+  /** The node stores nothing: the engine is measured without its disk. */
+  discard?: boolean | undefined;
   /** Whether the machine's floors are measured beside it. */
   floor: boolean;
   /** Whether the generator asks its socket again and again instead of sleeping; undefined: where that pays. */
@@ -40,11 +42,12 @@ export const DEFAULTS = {
 
 /** `config` of a result: what ran, in the units of the flags' names. */
 export function configDocument(options: BenchOptions): Record<string, unknown> {
-  const { durationMs, warmupMs, endpoint, configFile, floor: _, spin: __, ...rest } = options;
+  const { durationMs, warmupMs, endpoint, configFile, discard, floor: _, spin: __, ...rest } = options;
   return {
     seconds: durationMs / 1000,
     warmupSeconds: warmupMs / 1000,
     ...rest,
+    ...(discard && { discard }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(configFile === undefined ? {} : { configFile }),
   };
@@ -57,12 +60,19 @@ export function checkOptions(options: BenchOptions): void {
 }
 
 function problemOf({
+  discard,
   durationMs,
+  endpoint,
   recordSize,
   rate,
 }: BenchOptions): { message: string; hint: string } | undefined {
   if (durationMs < 10)
     return { message: '--duration is below 10ms.', hint: 'A run of some seconds tells more.' };
+  if (discard && endpoint !== undefined)
+    return {
+      message: '--discard and --endpoint exclude each other.',
+      hint: 'Only a node that the bench starts can be told to store nothing.',
+    };
   if (recordSize > 16 * 2 ** 20 - 8192) {
     return { message: `A record of ${recordSize} bytes fits no frame.`, hint: 'At most 16MiB - 8KiB.' };
   }

@@ -25,11 +25,18 @@ export function throughputFloor(
  * quantile; Poisson arrivals meet each other, so they are held against an ideal group commit.
  */
 export function ratioOf(
-  { throughput, latency }: { throughput: Throughput; latency: Quantiles },
+  {
+    throughput,
+    latency,
+    bytesPerNodeSecond,
+  }: { throughput: Throughput; latency: Quantiles; bytesPerNodeSecond?: number | null | undefined },
   floor: Floor,
-  { durability, arrivals, rate }: Pick<BenchOptions, 'durability' | 'arrivals' | 'rate'>,
+  { durability, discard, arrivals, rate }: Pick<BenchOptions, 'durability' | 'discard' | 'arrivals' | 'rate'>,
 ): Ratio {
-  const { bytes, which } = throughputFloor(floor, durability);
+  const { bytes, which } = discard
+    ? { bytes: floor.pipelineDiscardBytes ?? 0, which: 'pipeline' as const }
+    : throughputFloor(floor, durability);
+  const perCpuSecond = floor.pipelinePerCpuSecond[discard ? 'discard' : durability];
   const grouped = rate !== 'max' && arrivals === 'poisson' ? floor.groupCommit : undefined;
   const single = durability === 'durable' ? floor.dsync4k : floor.write4k;
   const at = (q: Compared): number | null => {
@@ -44,6 +51,7 @@ export function ratioOf(
   return {
     throughput: bytes > 0 ? throughput.bytes / bytes : null,
     throughputFloor: which,
+    perCpuSecond: bytesPerNodeSecond && perCpuSecond ? bytesPerNodeSecond / perCpuSecond : null,
     p50,
     p99,
     p999,

@@ -55,6 +55,8 @@ export interface Ratio {
   throughput: number | null;
   /** Which of the two was the lower, and so the floor. */
   throughputFloor: 'device' | 'pipeline';
+  /** Bytes for each second of the node's CPU against the bare pipeline's for each second of its own. */
+  perCpuSecond: number | null;
   p50: number | null;
   p99: number | null;
   p999: number | null;

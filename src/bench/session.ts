@@ -63,6 +63,7 @@ export async function withNode<T>(
   work: (node: NodeUnderTest, replace: (node: NodeUnderTest) => NodeUnderTest) => Promise<T>,
 ): Promise<T> {
   const { options, observer, workspace } = session;
+  if (options.discard) session.note('The node stored nothing: its engine was measured without its disk.');
   observer.part(options.endpoint ? 'connecting' : 'starting a node', 1);
   const dir = `${workspace.path}/node`;
   let node = options.endpoint ? await nodeAt(options.endpoint) : await startNode(dir, options);
@@ -177,6 +178,9 @@ export function assemble(
   const stages = runs.map((run) => run.stages).filter((one) => one !== null);
   const own = runs.map((run) => run.own).filter((one) => one !== null);
   remark(session, runs);
+  const bytesPerNodeSecond = runs.some((r) => r.cpu.node === null)
+    ? null
+    : of((r) => r.cpu.bytesPerNodeSecond);
   return {
     scenario,
     ...began,
@@ -193,7 +197,8 @@ export function assemble(
           ) as Stages),
     own: own.length === 0 ? null : medianQuantiles(own),
     floor,
-    ratio: floor && runs.length > 0 ? ratioOf({ throughput, latency }, floor, options) : null,
+    ratio:
+      floor && runs.length > 0 ? ratioOf({ throughput, latency, bytesPerNodeSecond }, floor, options) : null,
     cpu:
       runs.length === 0
         ? null
@@ -202,9 +207,7 @@ export function assemble(
             generator: of((run) => run.cpu.generator),
             other: of((run) => run.cpu.other),
             stolen: of((run) => run.cpu.stolen),
-            bytesPerNodeSecond: runs.some((r) => r.cpu.node === null)
-              ? null
-              : of((r) => r.cpu.bytesPerNodeSecond),
+            bytesPerNodeSecond,
           },
     errors: runs.reduce((sum, run) => sum + run.errors, 0),
     shortfall: of((run) => run.shortfall),

@@ -117,6 +117,13 @@ export function benchFlags(defaults: BenchDefaults, durationMs = 10_000) {
   };
 }
 
+/** Only for a node that the bench itself starts. */
+export const discardFlag = Flags.boolean({
+  default: false,
+  description: 'the node stores nothing: measures the engine without its disk',
+  exclusive: ['endpoint'],
+});
+
 /** What `benchFlags` parse to. */
 export interface BenchFlagValues {
   duration: number;
@@ -130,6 +137,7 @@ export interface BenchFlagValues {
   'in-flight': number;
   durability: 'durable' | 'written';
   compression: 'none' | 'lz4' | 'zstd';
+  discard?: boolean;
   endpoint?: string | undefined;
   'data-dir': string;
   repeat: number;
@@ -154,6 +162,7 @@ export function benchOptions(flags: BenchFlagValues): BenchOptions {
     inFlight: flags['in-flight'],
     durability: flags.durability,
     compression: flags.compression,
+    discard: flags.discard,
     endpoint: flags.endpoint,
     dataDir: flags['data-dir'],
     repeat: flags.repeat,

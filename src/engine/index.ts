@@ -1,3 +1,4 @@
+export { DISCARD_VARIABLE, discardKey, makeDiscardDirectory } from './discard.js';
 export { EngineError, EngineRefusal } from './errors.js';
 export * from './inspect.js';
 export { startEngine } from './native-engine.js';

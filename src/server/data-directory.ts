@@ -2,7 +2,14 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { type Durability, type LockResult, lockDirectory, type TopicMetadata } from '../engine/index.js';
+import {
+  DISCARD_VARIABLE,
+  type Durability,
+  discardKey,
+  type LockResult,
+  lockDirectory,
+  type TopicMetadata,
+} from '../engine/index.js';
 import { flush, TEMPORARY, writeDurably } from './durable-file.js';
 import { errorCode, StartError, unusable } from './errors.js';
 import { stringify } from './json.js';
@@ -19,6 +26,8 @@ export interface DataDirectoryOptions {
   nodeId: { nodeId: number; explicit: boolean };
   /** For the topic `default` of a new directory. */
   durability: Durability;
+  /** What a bench told this node so that it stores nothing; undefined: it stores. */
+  discard?: string | undefined;
   /** Takes the lock; the addon's unless a test brings another. */
   lock?: (path: string) => LockResult;
 }
@@ -31,11 +40,14 @@ export class DataDirectory {
     private file: NodeFile,
     /** Whether this start made `node.json`: as it should be in a new directory only. */
     readonly nodeFileMade: boolean,
+    /** It was made for a node that stores nothing. */
+    readonly discards: boolean,
   ) {}
 
   /** Makes the directory where it is missing, locks it, reads or makes `node.json` and the topic `default`. Throws StartError. */
   static async open(options: DataDirectoryOptions): Promise<DataDirectory> {
     const path = resolve(options.path);
+    const discards = agreeOnStoring(path, options.discard);
     try {
       await mkdir(join(path, SEGMENTS), { recursive: true });
     } catch (error) {
@@ -45,7 +57,7 @@ export class DataDirectory {
     try {
       const counters = await liveCountersPath(path);
       const { node, made } = await openNodeFile(path, options.nodeId, counters);
-      const directory = new DataDirectory(path, node, made);
+      const directory = new DataDirectory(path, node, made, discards);
       await flush(path);
       await directory.#removeUnfinished();
       await directory.#ensureDefault(options.durability);
@@ -140,6 +152,26 @@ export class DataDirectory {
     if (found) return;
     await this.createTopic(newTopic(0, 'default', durability, undefined, Math.floor(Date.now() / 1000)));
   }
+}
+
+/** Whether the node stores nothing. Throws StartError, before anything is touched, where node and directory disagree. */
+function agreeOnStoring(path: string, told: string | undefined): boolean {
+  let mark: string | undefined;
+  try {
+    mark = discardKey(path);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  if (mark === told) return told !== undefined;
+  throw told === undefined
+    ? new StartError(`The data directory ${path} was made by a bench for a node that stores nothing.`, {
+        code: 'DATA_DIR_DISCARDS',
+        hint: 'Its files are no data: remove it, or name another with --data-dir.',
+      })
+    : new StartError(`The data directory ${path} was not made for a node that stores nothing.`, {
+        code: 'DATA_DIR_STORES',
+        hint: `Unset ${DISCARD_VARIABLE}: only \`lance bench ingest --discard\` sets it, for a node of its own.`,
+      });
 }
 
 function takeLock(path: string, lock: (path: string) => LockResult): void {

@@ -52,6 +52,7 @@ export async function engineConfig(
       batchSize: io.batchSize,
     },
     ...(placement && { placement }),
+    ...(directory.discards && { discard: true }),
   };
 }
 

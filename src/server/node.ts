@@ -44,8 +44,12 @@ export interface NodeOptions {
   log: Logger;
   /** Where the log is kept in the data directory. */
   logFile?: LogFile;
+  /** What a bench told this node so that it stores nothing. */
+  discard?: string | undefined;
 }
 
+const STORES_NOTHING =
+  'THIS NODE STORES NOTHING: what it acknowledges is thrown away. It was started by `lance bench ingest --discard` to measure the engine without its disk';
 /** How often the live counters are copied into the data directory, and the disk is looked at, ms. */
 const COUNTERS_COPY_MS = 5_000;
 const DISK_WATCH_MS = 200;
@@ -77,7 +81,9 @@ export class LanceNode {
       path: config.node.dataDir,
       nodeId: { nodeId: config.node.id, explicit: options.nodeIdExplicit },
       durability: config.io.durability,
+      discard: options.discard,
     });
+    if (directory.discards) log.error({ code: 'discards' }, STORES_NOTHING);
     options.logFile?.open(directory.path);
     const inbox = new Inbox();
     const { engine, started, moved } = await startEngine(

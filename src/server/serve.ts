@@ -1,4 +1,5 @@
 import { checkMachine, type Examined, loadConfig } from '../config/index.js';
+import { DISCARD_VARIABLE } from '../engine/index.js';
 import { misconfigured } from './errors.js';
 import { createLog } from './log.js';
 import { LogFile } from './log-file.js';
@@ -54,6 +55,7 @@ export async function serve(
     version,
     log,
     logFile,
+    discard: process.env[DISCARD_VARIABLE],
   });
   const { lwp, admin, backend, durability } = node.ready;
   log.info({ lwp, admin, backend, durability }, `ready: clients on ${lwp}, admin on http://${admin}`);

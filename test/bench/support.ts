@@ -84,6 +84,7 @@ export function result(runs: Run[], more: Partial<BenchResult> = {}): BenchResul
     ratio: {
       throughput: 0.93,
       throughputFloor: 'pipeline',
+      perCpuSecond: 0.7,
       p50: 1.1,
       p99: 1.2,
       p999: 1.9,

@@ -31,6 +31,7 @@ pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, 
         recv_buffers: recv.0,
         recv_buffer_bytes: recv.1,
         disk_workers: 4,
+        discard: None,
         write_through,
     };
     let (ring, _) = chosen

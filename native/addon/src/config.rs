@@ -80,6 +80,8 @@ pub struct EngineConfig {
     pub limits: EngineLimits,
     /// Absent: threads and memory are where the system puts them.
     pub placement: Option<Placement>,
+    /// Stores nothing, on a directory that a bench has marked for it. Absent: it stores.
+    pub discard: Option<bool>,
 }
 
 /// `[limits]`; what is left out keeps the engine's default (`lance_engine::limits::Limits`).
@@ -244,6 +246,7 @@ impl EngineConfig {
             counters: PathBuf::from(self.counters),
             limits: self.limits.into_engine(),
             placement: self.placement.map(Into::into).unwrap_or_default(),
+            discard: self.discard.unwrap_or(false),
         })
     }
 }

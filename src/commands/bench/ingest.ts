@@ -1,6 +1,6 @@
 import { benchProduce, DEFAULTS } from '../../bench/index.js';
 import { runBench } from '../../cli/bench.js';
-import { benchFlags, benchOptions } from '../../cli/bench-flags.js';
+import { benchFlags, benchOptions, discardFlag } from '../../cli/bench-flags.js';
 import { LanceCommand } from '../../cli/command.js';
 
 export default class BenchIngest extends LanceCommand {
@@ -19,7 +19,7 @@ export default class BenchIngest extends LanceCommand {
       command: 'lance bench ingest --topics 500 --record-size 300 --batch-bytes 1',
     },
   ];
-  static override flags = benchFlags(DEFAULTS.ingest);
+  static override flags = { ...benchFlags(DEFAULTS.ingest), discard: discardFlag };
   protected override readonly endsOnInterrupt = false;
 
   async run(): Promise<void> {

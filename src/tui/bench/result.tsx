@@ -113,7 +113,7 @@ function Floors({ floor }: { floor: Floor }): ReactElement {
 }
 
 function Throughputs({ result }: { result: BenchResult }): ReactElement {
-  const { throughput, ratio, cpu, errors } = result;
+  const { config, throughput, ratio, cpu, errors } = result;
   const passes = (result as { consume?: Record<string, { throughput: { bytes: number } }> }).consume;
   const style = useStyle();
   return (
@@ -125,6 +125,12 @@ function Throughputs({ result }: { result: BenchResult }): ReactElement {
           ? ''
           : `: ${share(ratio.throughput)} of the floor (the ${ratio.throughputFloor} is the lower)`}
       </Text>
+      {config.discard === true && cpu?.bytesPerNodeSecond != null && (
+        <Text>
+          {`${bandwidth(cpu.bytesPerNodeSecond).replace('/s', '')} a CPU-second of the node`}
+          {ratio?.perCpuSecond == null ? '' : `: ${share(ratio.perCpuSecond)} of the bare pipeline's`}
+        </Text>
+      )}
       {passes &&
         Object.entries(passes).map(([mode, pass]) => (
           <Text key={mode}>{`  ${mode.padEnd(NAME)}${bandwidth(pass.throughput.bytes).padStart(11)}`}</Text>

@@ -68,6 +68,7 @@ impl Task for Recover {
             chunk_bytes: self.options.chunk_bytes.cast_unsigned(),
             index_every_bytes: self.options.index_every_bytes.cast_unsigned(),
             verify: false,
+            discard: false,
         };
         let root = PathBuf::from(&self.options.data_dir);
         Ok(if self.options.rehearse {

@@ -8,6 +8,8 @@ pub const SPARE_DIR: &str = "spare";
 pub const CONSUMERS_DIR: &str = "consumers";
 /// Directory of the topics.
 pub const SEGMENTS_DIR: &str = "segments";
+/// Marks a data directory whose node stores nothing: its files are no data (formats.md, "Files").
+pub const DISCARDS: &str = "DISCARDS";
 /// Marks a name that is not final; no topic name contains it.
 pub const TEMPORARY: char = '~';
 

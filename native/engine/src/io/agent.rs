@@ -90,6 +90,8 @@ pub enum Kind {
     ReadAhead = 7,
 }
 
+/// The kind of reads by which the agent gets back bytes that it has written itself.
+pub const FILL: u8 = Kind::Fill as u8;
 /// Blocks for reading the end of a segment whose slab is gone.
 const SCRATCH: usize = 32;
 /// Places in the queue of events that the log leaves to answers.

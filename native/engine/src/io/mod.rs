@@ -25,7 +25,7 @@ mod shown;
 mod slabs;
 mod topic;
 
-pub use agent::{IoAgent, IoConfig, IoEnds};
+pub use agent::{IoAgent, IoConfig, IoEnds, FILL};
 pub use agent::{IoPools, IoRing};
 pub use control::{IoCommand, IoEvent};
 pub use reader::{reaches, within};

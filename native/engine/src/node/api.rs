@@ -75,6 +75,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Where threads and memory belong; the default leaves both to the system.
     pub placement: Placement,
+    /// Stores nothing: for measuring the engine without its device, on a directory that is marked for it (`DISCARDS`).
+    pub discard: bool,
 }
 
 /// A node that serves.
@@ -82,7 +84,7 @@ pub struct NodeConfig {
 pub struct Started {
     /// Where it listens.
     pub address: SocketAddr,
-    /// `io_uring` or `pwritev2`.
+    /// `io_uring` or `pwritev2`; `discard` where nothing is stored.
     pub backend: &'static str,
     /// Topics as recovered, by id.
     pub topics: Vec<RecoveredTopic>,

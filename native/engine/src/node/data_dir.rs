@@ -48,6 +48,7 @@ fn recover_all(config: &NodeConfig, storage: &dyn Storage) -> Result<Recovered, 
         chunk_bytes: config.chunk_bytes,
         index_every_bytes: config.index_every_bytes,
         verify: false,
+        discard: config.discard,
     };
     recover(storage, &options).map_err(|error| StartError {
         code: error.code(),

@@ -17,6 +17,7 @@ use crate::recovery::{write_metadata, Durability, TopicMetadata};
 use crate::storage::{OsStorage, Storage};
 
 mod allocations;
+mod discard;
 mod shown;
 
 const KIND: ChecksumKind = ChecksumKind::Crc32c;
@@ -81,6 +82,7 @@ fn config(dir: &Path, backend: Backend, layout: Layout) -> NodeConfig {
             ..Limits::default()
         },
         placement: crate::place::Placement::default(),
+        discard: false,
     }
 }
 

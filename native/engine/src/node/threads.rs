@@ -12,6 +12,7 @@ use super::wiring::{Places, IO, NETWORK};
 use super::{NodeConfig, RunnerReport};
 use crate::clock::Clock;
 use crate::counters::CountersFile;
+use crate::io::FILL;
 use crate::keeper::{Answer, Catalogue, Finder, Job, Keeper, Question, Report, TopicFiles};
 use crate::layout::ThreadPlan;
 use crate::limits::Limits;
@@ -154,6 +155,7 @@ impl Running<'_> {
             sq_entries: self.config.sq_depth,
             files,
             write_through: self.write_through,
+            discard: self.config.discard.then_some(FILL),
             ..RingConfig::default()
         };
         if thread.agents.contains(&NETWORK) {

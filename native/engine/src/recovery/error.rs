@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::format::names::DISCARDS;
+
 /// What stops recovery. Everything milder is a `Finding`, and the node starts.
 #[derive(Debug)]
 pub enum RecoveryError {
@@ -29,6 +31,10 @@ pub enum RecoveryError {
         /// What is wrong, and what to do.
         detail: String,
     },
+    /// The directory is marked as one whose node stores nothing.
+    Discards,
+    /// A node that is to store nothing finds a directory without that mark.
+    Stores,
 }
 
 impl RecoveryError {
@@ -39,6 +45,7 @@ impl RecoveryError {
             Self::Io { .. } => "io",
             Self::NewerFormat { .. } => "newer-format",
             Self::Invalid { .. } => "data-dir-invalid",
+            Self::Discards | Self::Stores => "data-dir-discards",
         }
     }
     /// The system's error number; EIO for what is no error of the system.
@@ -46,7 +53,7 @@ impl RecoveryError {
     pub fn errno(&self) -> i32 {
         match self {
             Self::Io { source, .. } => source.raw_os_error().unwrap_or(libc::EIO),
-            Self::NewerFormat { .. } | Self::Invalid { .. } => libc::EIO,
+            _ => libc::EIO,
         }
     }
     /// What an operator can do.
@@ -69,6 +76,8 @@ impl RecoveryError {
             Self::Invalid { .. } => {
                 "restore the file, or move it out of the data directory and start again"
             }
+            Self::Discards => "remove the directory: nothing in it was ever stored",
+            Self::Stores => "leave the directory to an ordinary node",
         }
     }
 }
@@ -93,6 +102,14 @@ impl fmt::Display for RecoveryError {
                 place(f, path, *at)?;
                 write!(f, ": {detail}")
             }
+            Self::Discards => write!(
+                f,
+                "{DISCARDS}: a bench made this directory for a node that stores nothing; its files are no data"
+            ),
+            Self::Stores => write!(
+                f,
+                "{DISCARDS} is missing: a node that stores nothing runs only on a directory that a bench made for it"
+            ),
         }
     }
 }
@@ -101,7 +118,7 @@ impl std::error::Error for RecoveryError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::NewerFormat { .. } | Self::Invalid { .. } => None,
+            _ => None,
         }
     }
 }

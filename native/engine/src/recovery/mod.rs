@@ -47,7 +47,7 @@ pub use quarantine::{Quarantine, QUARANTINE};
 pub use verify::{verify_segment, IndexReport, Problem, SegmentReport, VerifyOptions};
 
 use crate::format::batch::SortKey;
-use crate::format::names::{SegmentName, JOURNAL_DIR, SEGMENTS_DIR};
+use crate::format::names::{SegmentName, DISCARDS, JOURNAL_DIR, SEGMENTS_DIR};
 use crate::storage::Storage;
 use disk::Disk;
 use journal::Journal;
@@ -177,6 +177,8 @@ pub struct RecoveryOptions {
     pub index_every_bytes: u64,
     /// Read everything, sealed segments too, and report what does not hold.
     pub verify: bool,
+    /// The node will store nothing: only on a directory that is marked for it, and no other node there.
+    pub discard: bool,
 }
 
 /// Brings a data directory to rest and says where everything goes on. Blocks; nothing else uses the directory.
@@ -186,13 +188,19 @@ pub struct RecoveryOptions {
 ///
 /// # Errors
 /// `Io` when the storage refuses, `NewerFormat` for what a newer version wrote, `Invalid` for files that say what they
-/// cannot say. Torn tails and damage are no errors but findings.
+/// cannot say, `Discards` and `Stores` where node and directory do not agree on storing. Torn tails and damage are no errors
+/// but findings.
 pub fn recover(
     storage: &dyn Storage,
     options: &RecoveryOptions,
 ) -> Result<Recovered, RecoveryError> {
     let disk = Disk(storage);
     let mut findings = Vec::new();
+    match (disk.exists(DISCARDS)?, options.discard) {
+        (true, false) => return Err(RecoveryError::Discards),
+        (false, true) => return Err(RecoveryError::Stores),
+        (true, true) | (false, false) => {}
+    }
     catalogue::prepare(disk)?;
     let obsolete = obsolete::read(disk, &mut findings)?;
     let mut journal = Journal::read(disk, options.chunk_bytes, obsolete, &mut findings)?;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::discard::Discarding;
 use super::posix::PosixRing;
 use super::probe::Features;
 use super::uring::UringRing;
@@ -28,6 +29,8 @@ pub struct RingConfig {
     /// The device can write through its cache (`OsStorage::writes_through`): a synchronous write is one `RWF_DSYNC` write. Else
     /// io_uring takes that or a plain write with a linked flush, by what each takes here (`sync_choice.rs`).
     pub write_through: bool,
+    /// Nothing is written to files (`discard.rs`), and reads whose token has this kind get zeros.
+    pub discard: Option<u8>,
 }
 
 impl Default for RingConfig {
@@ -40,6 +43,7 @@ impl Default for RingConfig {
             recv_buffer_bytes: 16 * 1024,
             disk_workers: 4,
             write_through: false,
+            discard: None,
         }
     }
 }
@@ -111,9 +115,16 @@ impl Chosen {
         match self.features {
             Some(features) => {
                 let (ring, announcements) = UringRing::new(config, features, memory)?;
-                Ok((Box::new(ring), announcements))
+                Ok((boxed(ring, config), announcements))
             }
-            None => Ok((Box::new(PosixRing::new(config)?), Vec::new())),
+            None => Ok((boxed(PosixRing::new(config)?, config), Vec::new())),
         }
+    }
+}
+
+fn boxed(ring: impl Ring + 'static, config: &RingConfig) -> Box<dyn Ring> {
+    match config.discard {
+        Some(blank) => Box::new(Discarding::new(ring, blank)),
+        None => Box::new(ring),
     }
 }

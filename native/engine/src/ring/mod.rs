@@ -5,6 +5,7 @@
 
 mod buffers;
 mod config;
+mod discard;
 mod disk_workers;
 mod enter;
 mod posix;
@@ -173,7 +174,7 @@ pub trait Ring: NetRing + DiskRing + WakeRing {
     fn park(&mut self, timeout_ns: u64);
     /// A handle by which other threads end this ring's `park`.
     fn waker(&self) -> Waker;
-    /// What serves: `io_uring` or `pwritev2`.
+    /// What serves: `io_uring` or `pwritev2`; `discard` where files keep nothing.
     fn backend(&self) -> &'static str;
     /// What it did so far, for the counters.
     fn stats(&self) -> RingStats {

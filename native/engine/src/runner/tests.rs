@@ -20,6 +20,7 @@ const SMALL: RingConfig = RingConfig {
     recv_buffer_bytes: 4096,
     disk_workers: 1,
     write_through: false,
+    discard: None,
 };
 
 /// Adds up what it receives and passes it on.

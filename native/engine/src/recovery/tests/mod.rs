@@ -25,6 +25,7 @@ pub(crate) fn options() -> RecoveryOptions {
         chunk_bytes: write::CHUNK,
         index_every_bytes: 1000,
         verify: false,
+        discard: false,
     }
 }
 

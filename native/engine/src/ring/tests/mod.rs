@@ -24,6 +24,7 @@ const SMALL: RingConfig = RingConfig {
     recv_buffer_bytes: 4096,
     disk_workers: 2,
     write_through: false,
+    discard: None,
 };
 
 fn token(id: u64) -> Token {

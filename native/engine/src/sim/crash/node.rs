@@ -94,6 +94,7 @@ pub fn recover_directory(
         chunk_bytes: sizes.chunk_bytes,
         index_every_bytes: sizes.index_every_bytes,
         verify: false,
+        discard: false,
     };
     recover(disk, &options).map_err(|error| format!("recovery gives up: {error}"))
 }
