@@ -202,10 +202,11 @@ impl IoAgent {
         self.ready.add(slot.0);
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
-        if topic.settle == Settle::Closing {
+        if let Settle::Closing { flush } = topic.settle {
             topic.settle = Settle::Writing {
                 to: topic.appended,
                 generation,
+                flush,
             };
         }
     }
