@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finding } from '../engine/index.js';
+import { discardKey, type Finding } from '../engine/index.js';
 import { siblingOf } from './names.js';
 import { ProblemList } from './problems.js';
 import { problemKind, recover } from './rehearsal.js';
@@ -35,7 +35,10 @@ export async function foresee(
       if (made && whole) reports.push(made);
     }
   }
-  if (refusal && whole && own.every(({ problems }) => problems.list.length === 0)) {
+  // That files are no data explains whatever else is wrong with them.
+  const explains =
+    own.every(({ problems }) => problems.list.length === 0) || discardKey(dataDir) !== undefined;
+  if (refusal && whole && explains) {
     const node = own.find(({ kind }) => kind === 'node') ?? own[0];
     node?.problems.add('refused', 0, `a start refuses this directory: ${refusal.message}`);
   }
