@@ -107,14 +107,9 @@ impl Limits {
     /// Classes of the pool in which topics' batches are laid out.
     #[must_use]
     pub fn topic_classes(&self) -> Vec<SlabClass> {
-        let largest = self.large_slab();
+        // A whole batch of `batch_size` fits behind the block that the slab repeats: a jumbo slab would be mapped for each.
+        let largest = self.batch_size + JUMBO_HEADROOM;
         self.with_jumbo(regular(&[4096, 16_384, 65_536, largest], &self.topic_slabs))
-    }
-    /// Bytes of the largest regular slab of a topic: a whole batch of `batch_size` fits behind the block that the slab
-    /// repeats, or a jumbo slab would be mapped for each.
-    #[must_use]
-    pub fn large_slab(&self) -> u32 {
-        self.batch_size + JUMBO_HEADROOM
     }
     /// Classes of the pool in which frames are put together.
     #[must_use]

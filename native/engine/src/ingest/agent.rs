@@ -69,8 +69,6 @@ pub struct IngestAgent {
     /// Leaves while the bytes in it are borrowed.
     scratch: Option<Box<Scratch>>,
     counters: IngestCounters,
-    /// The next frame waits for a slab, and none has come since.
-    waiting: bool,
     next_age_check_ns: u64,
 }
 
@@ -108,7 +106,6 @@ impl IngestAgent {
             slabs,
             pool,
             counters,
-            waiting: false,
             next_age_check_ns: 0,
         }
     }
@@ -121,10 +118,7 @@ impl IngestAgent {
             };
             done += 1;
             match message {
-                FromDisk::Free(slab) => {
-                    self.pool.put(&self.slabs, slab);
-                    self.waiting = false;
-                }
+                FromDisk::Free(slab) => self.pool.put(&self.slabs, slab),
                 FromDisk::Add {
                     slot,
                     topic,
@@ -176,13 +170,6 @@ impl IngestAgent {
 
     fn frames(&mut self) -> usize {
         let mut done = 0;
-        // Reading the frame again would find the same; only whether its topic still takes it may change meanwhile.
-        let still = |frame: &&IngestFrame| self.admit(frame).is_ok();
-        if self.waiting && self.ends.frames.peek().filter(still).is_some() {
-            self.shared.starved.store(true, Ordering::Relaxed);
-            return 0;
-        }
-        self.waiting = false;
         while done < BURST
             && self.ends.replies.room() > 2
             && self.ends.to_disk.room() > ROOM + 2 * self.growing.len()
@@ -193,7 +180,6 @@ impl IngestAgent {
             match self.take(&frame) {
                 Err(Later) => {
                     self.shared.starved.store(true, Ordering::Relaxed);
-                    self.waiting = true;
                     self.counters.exhausted.inc();
                     break;
                 }

@@ -1,7 +1,7 @@
 //! Watermarks: what is accepted and durable, and so acknowledged, readable and indexed.
 
 use super::agent::IoAgent;
-use super::topic::{End, Phase};
+use super::topic::End;
 use crate::format::batch::SortKey;
 use crate::format::index::IndexEntry;
 use crate::keeper::{Job, SegmentRef};
@@ -181,7 +181,9 @@ impl IoAgent {
             self.shared.set_durable_offset(slot, reached);
             self.unstated.add(slot.0);
         }
-        if topic.durable < topic.accepted {
+        if topic.durable == topic.accepted {
+            topic.flush_wanted = false;
+        } else {
             self.unflushed.add(slot.0);
         }
     }
@@ -209,10 +211,8 @@ impl IoAgent {
         });
     }
 
-    /// Slabs whose bytes are all in their segment, and as safe as the topic asks for, are kept for readers only. What a
-    /// `durable` topic has of them there may still be unflushed: then the journal holds it.
+    /// Slabs whose bytes are all on stable storage in their segment are kept for readers only.
     pub(super) fn clean(&mut self, slot: TopicSlot) {
-        let level = self.topics[slot.index()].level();
         let mut next = self.topics[slot.index()].first_slab;
         while let Some(slab) = next {
             let held = self.slabs[slab];
@@ -220,22 +220,12 @@ impl IoAgent {
             if held.clean {
                 continue;
             }
-            if !held.closed || held.filling {
+            let flushed = self.segments[held.segment].flushed >= held.end;
+            if !held.closed || !flushed || held.filling {
                 return;
             }
-            let segment = &self.segments[held.segment];
-            // What is frozen is read and carried from memory until it is flushed.
-            let there = match self.topics[slot.index()].phase {
-                Phase::Live => segment.accepted >= held.end && segment.log(held.end) <= level,
-                Phase::Frozen | Phase::Removing => segment.flushed >= held.end,
-            };
-            if !there {
-                return;
-            }
-            let end = segment.log(held.end);
-            // Written to its end: if the last block was padded, the next slab starts in it.
+            // Flushed to its end: if the last block was padded, the next slab starts in it.
             let topic = &mut self.topics[slot.index()];
-            topic.cleaned = end;
             if topic.write_slab == Some(slab) {
                 topic.write_slab = held.next;
             }

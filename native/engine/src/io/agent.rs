@@ -138,8 +138,6 @@ pub struct IoAgent {
     pub(super) carrying: Carrying,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
-    /// Topics' slabs of `io.batch_size`: how many there are.
-    pub(super) large_budget: u32,
     pub(super) pressure: bool,
     /// Topics still to be looked at under pressure, before only a completion or a report can change anything.
     pub(super) pressed: u32,
@@ -220,8 +218,7 @@ impl IoAgent {
         Self {
             journal: Journal::new(chunks, config.sequence, buffer, buffer_bytes, topics),
             map: TopicMap::new(topics, config.next_topic_id),
-            slabs: Slabs::new(table.clone(), slabs, limits.large_slab()),
-            large_budget: limits.topic_slabs[3],
+            slabs: Slabs::new(table.clone(), slabs),
             segments: Segments::new(segments),
             topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],

@@ -1,9 +1,8 @@
 //! What the journal alone holds of a frozen topic goes along from chunk to chunk, so that one topic's I/O error does not
 //! keep the ring from going round (design.md, section 5).
 //!
-//! Its acknowledged bytes that no flushed segment has are in slabs still, but for those that were written and let go before
-//! it froze: then its chunk stays. They are journaled again into the current chunk; once that is flushed, the topic needs
-//! no older one.
+//! Its acknowledged bytes that no flushed segment has are all in slabs still. They are journaled again into the current
+//! chunk; once that is flushed, the topic needs no older one.
 
 use super::agent::IoAgent;
 use super::chunks::MAX_CHUNKS;
@@ -50,9 +49,6 @@ impl IoAgent {
             return false;
         }
         if topic.journal.pending > 0 || topic.tail_pending {
-            return false;
-        }
-        if topic.cleaned > self.flushed_log(slot) {
             return false;
         }
         let Some(from) = self.needed_from(slot) else {

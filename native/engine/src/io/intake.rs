@@ -202,11 +202,10 @@ impl IoAgent {
         self.ready.add(slot.0);
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
-        if let Settle::Closing { flush } = topic.settle {
+        if topic.settle == Settle::Closing {
             topic.settle = Settle::Writing {
                 to: topic.appended,
                 generation,
-                flush,
             };
         }
     }

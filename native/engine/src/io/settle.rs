@@ -13,29 +13,22 @@ const BURST: usize = 256;
 const AT_ONCE: u32 = 128;
 
 impl IoAgent {
-    /// Starts to settle a topic, if there is anything to: to write it, and on request to flush it.
-    pub(super) fn settle(&mut self, slot: TopicSlot, flush: bool) {
+    /// Starts to settle a topic, if there is anything to.
+    pub(super) fn settle(&mut self, slot: TopicSlot) {
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
-        if topic.phase != Phase::Live || topic.settle.asks(flush) {
+        if topic.settle != Settle::No || topic.phase != Phase::Live {
             return;
         }
-        let dirty = topic.last_slab.filter(|&last| !self.slabs[last].clean);
-        let Some(last) = dirty else {
-            // All of it is written: what may be wanting is the flush.
-            let (wanted, appended) = (topic.flush_wanted, topic.appended);
-            if flush && !wanted && self.flushed_log(slot) < appended {
-                self.topics[slot.index()].flush_wanted = true;
-                self.ready.add(slot.0);
-            }
-            return;
-        };
+        let Some(last) = topic.last_slab else { return };
         let held = &self.slabs[last];
+        if held.clean {
+            return;
+        }
         if held.closed {
             topic.settle = Settle::Writing {
                 to: topic.appended,
                 generation,
-                flush,
             };
         } else {
             if self
@@ -46,7 +39,7 @@ impl IoAgent {
             {
                 return;
             }
-            topic.settle = Settle::Closing { flush };
+            topic.settle = Settle::Closing;
         }
         self.settling += 1;
         self.ready.add(slot.0);
@@ -55,30 +48,12 @@ impl IoAgent {
     /// Notices that a topic is settled.
     pub(super) fn settled(&mut self, slot: TopicSlot) {
         self.let_journal_go(slot);
-        if let Settle::Writing { to, flush, .. } = self.topics[slot.index()].settle {
-            let reached = match flush {
-                true => self.flushed_log(slot),
-                false => self.accepted_log(slot),
-            };
-            if reached >= to {
+        if let Settle::Writing { to, .. } = self.topics[slot.index()].settle {
+            if self.flushed_log(slot) >= to {
                 self.topics[slot.index()].settle = Settle::No;
                 self.settling -= 1;
             }
         }
-    }
-
-    /// Log position up to which the device has accepted the topic's segments without a gap.
-    fn accepted_log(&self, slot: TopicSlot) -> u64 {
-        let mut next = self.topics[slot.index()].first_segment;
-        let mut accepted = u64::MAX;
-        while let Some(at) = next {
-            let segment = &self.segments[at];
-            accepted = segment.log(segment.accepted);
-            next = segment
-                .next
-                .filter(|_| segment.end.is_some_and(|end| segment.accepted >= end));
-        }
-        accepted
     }
 
     /// Goes round the topics and settles those that a chunk, a drain or the want of slabs waits for.
@@ -112,12 +87,15 @@ impl IoAgent {
                 segment.writes > 0 || segment.flushing.is_some()
             });
             let pressure = pressure && !under_way;
-            let flush = needed || self.draining;
+            if pressure && topic.first_slab.is_some() {
+                // What was written of it is flushed.
+                self.ready.add(slot.0);
+            }
             if needed && topic.phase == Phase::Frozen {
                 started += usize::from(self.carry(slot));
-            } else if flush || pressure {
+            } else if needed || self.draining || pressure {
                 let before = self.settling;
-                self.settle(slot, flush);
+                self.settle(slot);
                 started += (self.settling - before) as usize;
             }
         }
@@ -134,11 +112,7 @@ impl IoAgent {
         } else {
             self.slab_budget / 4 * 3
         };
-        // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
-        let keep_large = self.large_budget - self.large_budget / 4;
-        while (self.slabs.bytes_held() > keep || self.slabs.large_held() > keep_large)
-            && self.ends.to_ingest.room() > 8
-        {
+        while self.slabs.bytes_held() > keep && self.ends.to_ingest.room() > 8 {
             if !self.evict() {
                 break;
             }

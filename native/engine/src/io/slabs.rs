@@ -26,7 +26,7 @@ pub struct Held {
     pub filling: bool,
     /// Offset of the first record of its first batch.
     pub first_offset: u64,
-    /// Everything in it is in its segment, as safe as its topic asks for: it is kept only for readers.
+    /// Everything in it is on stable storage in its segment: it is kept only for readers.
     pub clean: bool,
     /// The topic's next one.
     pub next: Option<SlabId>,
@@ -40,37 +40,28 @@ pub struct Slabs {
     clean: VecDeque<SlabId>,
     /// Bytes held, jumbo ones included.
     bytes: u64,
-    /// How many are held of the size of which few make the largest writes.
-    large: u32,
-    large_bytes: u32,
 }
 
 impl Slabs {
-    /// For the slabs of a table of `count` entries; those of `large_bytes` are counted.
+    /// For the slabs of a table of `count` entries.
     #[must_use]
-    pub fn new(table: std::sync::Arc<SlabTable>, count: u32, large_bytes: u32) -> Self {
+    pub fn new(table: std::sync::Arc<SlabTable>, count: u32) -> Self {
         Self {
             table,
             held: (0..count).map(|_| None).collect(),
             clean: VecDeque::with_capacity(count as usize),
             bytes: 0,
-            large: 0,
-            large_bytes,
         }
     }
     /// Takes a slab over.
     pub fn take(&mut self, slab: SlabId, held: Held) {
         assert!(self.held[slab.0 as usize].is_none(), "a slab has one owner");
-        let bytes = self.table.bytes(slab);
-        self.bytes += u64::from(bytes);
-        self.large += u32::from(bytes == self.large_bytes);
+        self.bytes += u64::from(self.table.bytes(slab));
         self.held[slab.0 as usize] = Some(held);
     }
     /// Lets a slab go.
     pub fn release(&mut self, slab: SlabId) -> Held {
-        let bytes = self.table.bytes(slab);
-        self.bytes -= u64::from(bytes);
-        self.large -= u32::from(bytes == self.large_bytes);
+        self.bytes -= u64::from(self.table.bytes(slab));
         self.held[slab.0 as usize]
             .take()
             .expect("a slab is released once")
@@ -92,11 +83,6 @@ impl Slabs {
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.bytes
-    }
-    /// How many large ones are held.
-    #[must_use]
-    pub fn large_held(&self) -> u32 {
-        self.large
     }
     /// Complete bytes of a slab, `from..to` in positions of its segment.
     #[must_use]

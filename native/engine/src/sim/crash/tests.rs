@@ -1,10 +1,7 @@
 use super::endure::{endure, Endured};
 use super::lives::LAST_POINT;
-use super::model::Model;
-use super::node::Sizes;
-use super::run::{run, Crashes, Mutation, Report, Run, Settings, Violation};
-use crate::recovery::Durability;
-use crate::sim::{Barrier, DirKind, FileKind, Rng, SimDisk};
+use super::run::{run, Crashes, Mutation, Report, Settings, Violation};
+use crate::sim::{Barrier, DirKind, FileKind};
 
 /// Steps of a workload, and of a hundred points how many are crashed at.
 const STEPS: u32 = 30;
@@ -91,36 +88,6 @@ fn keeps_its_promises(seed: u64, point: u64) {
 fn retention_keeps_the_last_durable_batch_of_a_topic_whose_newer_ones_are_only_written() {
     keeps_its_promises(76, 363);
     keeps_its_promises(125, 256);
-}
-
-/// More than the slabs of such a node hold, and less than its segment.
-const MORE_THAN_SLABS: u64 = 1_850_000;
-
-#[test]
-fn the_slabs_of_a_written_topic_come_back_when_their_writes_complete_not_when_they_are_flushed() {
-    let (mut run, topic) = (0..)
-        .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
-        .find_map(|seed| {
-            let settings = of(seed, Crashes::Percent(0), Mutation::Nothing);
-            let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
-            let mut run = Run::start(settings, 0, disk, Model::default(), &mut rng).unwrap();
-            run.create_topic().unwrap();
-            let (&id, topic) = run.model.topics.first_key_value()?;
-            (topic.durability == Durability::Written).then_some((run, id))
-        })
-        .unwrap();
-    loop {
-        assert!(run.send_to(topic), "there is room for a frame");
-        run.settle().unwrap();
-        if run.model.topics[&topic].acked_end >= MORE_THAN_SLABS {
-            break;
-        }
-        let flushed = run.disk.barriers();
-        assert!(
-            !flushed.contains(&Barrier::Flush(FileKind::Segment)),
-            "nothing asks for a flush yet"
-        );
-    }
 }
 
 fn endured(seeds: std::ops::Range<u64>) -> (Endured, u32) {
