@@ -101,7 +101,12 @@ impl Response {
             end = behind;
             records += 1;
         }
-        self.put(table, &payload[from..end]);
+        if from == 0 && end == payload.len() {
+            // One record alone, larger than what was asked for.
+            self.put_payload(table, header, payload);
+        } else {
+            self.put(table, &payload[from..end]);
+        }
         self.records += records;
         self.next_offset = header.base_offset + end as u64;
         if end == payload.len() && self.len < self.budget {
