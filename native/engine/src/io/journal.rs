@@ -312,11 +312,12 @@ impl IoAgent {
         }
         if done + written < len {
             let done = done + written;
+            // A synchronous write covers its own bytes alone, and not all of the block was one: a flush follows instead.
             self.journal.state = State::Writing {
                 position,
                 done,
                 len,
-                dsync,
+                dsync: false,
                 durable,
                 submitted_ns,
             };
