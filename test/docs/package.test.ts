@@ -22,7 +22,15 @@ const GLIBC_FLOOR = '2.34';
 
 const dir = tempDir('lance-package');
 const tools = join(dir, 'tools');
-const clean = { PATH: tools, HOME: dir, npm_config_cache: process.env.npm_config_cache ?? cacheFolder() };
+/** How this machine reaches a registry: whom it trusts, through whom it goes, and which one. */
+const NETWORK = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(https?|no)_proxy|npm_config_registry)$/i;
+const network = Object.fromEntries(Object.entries(process.env).filter(([name]) => NETWORK.test(name)));
+const clean = {
+  ...network,
+  PATH: tools,
+  HOME: dir,
+  npm_config_cache: process.env.npm_config_cache ?? cacheFolder(),
+};
 
 let tarball = '';
 
