@@ -140,7 +140,11 @@ describe('a log file', { timeout: 60_000 }, () => {
     const log = join(node.dataDir, 'lance.log');
     renameSync(log, `${log}.moved`);
     node.signal('SIGHUP');
-    await until(() => existsSync(log), 'lance.log is there again');
+    // The name is there a moment before its first line is.
+    await until(
+      () => existsSync(log) && readFileSync(log, 'utf8').includes('\n'),
+      'lance.log has a line again',
+    );
     expect(linesOf(log)[0]?.msg).toBe('SIGHUP: opened lance.log anew');
     expect((await node.adminGet('/readyz')).status).toBe(200);
     await node.stop();
