@@ -442,7 +442,8 @@ export declare function runLoad(words: Array<string>): number
 
 /** A node that serves, or why it does not. */
 export type StartOutcome =
-  | { kind: 'started'; address: string; backend: string; topics: Array<RecoveredTopic>; findings: Array<Finding>; /** What this machine lacks and what serves instead. */
+  | { kind: 'started'; address: string; backend: string; /** The live counters' file; absent where they are in memory only. */
+    counters?: string; topics: Array<RecoveredTopic>; findings: Array<Finding>; /** What this machine lacks and what serves instead. */
     announcements: Array<string>; /** The agents' threads. */
   runners: Array<EngineRunner>; helpers: Array<EngineThread> }
   | { kind: 'failed'; code: string; message: string; hint: string }

@@ -97,6 +97,16 @@ export class DataDirectory {
     return { id, durable: writeNodeFile(this.path, this.file) };
   }
 
+  /**
+   * Makes `node.json` name the file that the engine's counters are in: not where they were wanted, if another user's
+   * file has that name. Rejects with the system's error.
+   */
+  async countersAt(path: string): Promise<void> {
+    if (path === this.file.counters) return;
+    this.file = { ...this.file, counters: path };
+    await writeNodeFile(this.path, this.file);
+  }
+
   /** Keeps ids from being given again that topics have which were found on disk. */
   async reserveTopicIds(found: readonly number[]): Promise<void> {
     const next = Math.max(...found, 0) + 1;

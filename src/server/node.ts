@@ -95,6 +95,7 @@ export class LanceNode {
       const fewFiles = tooFewFiles(config.limits.connections, processLimits());
       if (fewFiles) log.warn(fewFiles);
       logPlacement(log, await reportPlacement(options.placement, engine, started, moved));
+      if (started.counters !== undefined) await directory.countersAt(started.counters);
       await directory.reserveTopicIds(started.topics.map(({ metadata }) => metadata.id));
       reportLostNodeFile(directory, started, log);
       const catalogue = new Catalogue({
@@ -181,7 +182,8 @@ export class LanceNode {
       );
       await this.engine.stop();
       await this.#admin?.close();
-      await rm(this.directory.node.counters, { force: true });
+      const { counters } = this.started;
+      if (counters !== undefined) await rm(counters, { force: true });
     });
     const left = this.health.leftInJournal();
     if (finished && left === undefined) log.info('drained: everything acknowledged is in its segments');

@@ -54,6 +54,10 @@ async function readyAfter(program: string, args: readonly string[], env: Record<
   });
   const ended = new Promise<number | null>((end) => child.on('close', end));
   const lines = createInterface({ input: child.stdout });
+  // With --json an error is a document on stdout: part of what explains a failure.
+  lines.on('line', (text) => {
+    log += `${text}\n`;
+  });
   const line = await new Promise<string>((done) => {
     lines.once('line', done);
     lines.once('close', () => done(''));

@@ -1,5 +1,5 @@
 /** Temporary directories of a test file, removed when it is done. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -15,5 +15,24 @@ export function tempDir(label = 'lance'): string {
 
 afterAll(() => {
   if (process.env.LANCE_KEEP) return;
-  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+  for (const path of made.splice(0)) removeTree(path);
 });
+
+/**
+ * Removes a tree, and with each folder directly in it the live counters that a killed node on that folder left in memory
+ * (docs/formats.md, "Counters"): the next folder of the same inode would meet them.
+ */
+export function removeTree(path: string): void {
+  if (!existsSync(path)) return;
+  for (const folder of [path, ...foldersIn(path)]) {
+    const { dev, ino } = statSync(folder, { bigint: true });
+    rmSync(`/dev/shm/lance-${dev.toString(16)}-${ino.toString(16)}.lcf`, { recursive: true, force: true });
+  }
+  rmSync(path, { recursive: true, force: true });
+}
+
+function foldersIn(path: string): string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(path, name));
+}

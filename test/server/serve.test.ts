@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -122,6 +122,25 @@ describe('lance serve', { timeout: 120_000 }, () => {
     expect(second.document.nodeId).toBe(1);
     second.child.kill('SIGTERM');
     expect(await second.closed).toBe(0);
+  });
+
+  it('with its live counters where they can be had, if another user has a file of that name, and drains with 0', async () => {
+    const dataDir = temporaryFolder();
+    const { dev, ino } = statSync(dataDir, { bigint: true });
+    // In place of a file that a sticky /dev/shm keeps for its owner: no rename and no removal goes over it either.
+    const taken = `/dev/shm/lance-${dev.toString(16)}-${ino.toString(16)}.lcf`;
+    mkdirSync(join(taken, 'kept'), { recursive: true });
+    try {
+      const node = await ready(dataDir);
+      const { counters } = JSON.parse(readFileSync(join(dataDir, 'node.json'), 'utf8'));
+      expect(counters).toBe(join(dataDir, 'counters.live.lcf'));
+      expect(readCounters(readFileSync(counters)).pid).toBe(node.document.pid);
+      node.child.kill('SIGTERM');
+      expect(await node.closed, node.stderr()).toBe(0);
+      expect([existsSync(counters), existsSync(join(taken, 'kept'))]).toEqual([false, true]);
+    } finally {
+      rmSync(taken, { recursive: true });
+    }
   });
 
   it('with its admin address in use ends with 1 and says so', async () => {

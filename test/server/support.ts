@@ -1,15 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { Catalogue } from '../../src/server/catalogue.js';
 import { DataDirectory } from '../../src/server/data-directory.js';
 import { newTopic } from '../../src/server/topic.js';
+import { removeTree } from '../harness/temp.js';
 import { FakeEngine } from '../support/fake-engine.js';
 
 const made: string[] = [];
 afterEach(() => {
-  for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
+  for (const path of made.splice(0)) removeTree(path);
 });
 
 /** A folder of this test's own. */

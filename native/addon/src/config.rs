@@ -183,6 +183,8 @@ pub enum StartOutcome {
     Started {
         address: String,
         backend: String,
+        /// The live counters' file; absent where they are in memory only.
+        counters: Option<String>,
         topics: Vec<RecoveredTopic>,
         findings: Vec<Finding>,
         /// What this machine lacks and what serves instead.
@@ -290,6 +292,7 @@ impl From<engine::Started> for StartOutcome {
         Self::Started {
             address: started.address.to_string(),
             backend: started.backend.to_owned(),
+            counters: started.counters.map(|path| path.display().to_string()),
             topics: started.topics.into_iter().map(Into::into).collect(),
             findings: started.findings.into_iter().map(Into::into).collect(),
             announcements: started.announcements,

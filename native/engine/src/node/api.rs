@@ -86,6 +86,8 @@ pub struct Started {
     pub address: SocketAddr,
     /// `io_uring` or `pwritev2`; `discard` where nothing is stored.
     pub backend: &'static str,
+    /// The live counters' file: where the configuration wants it, or where it could be had. `None`: in memory only.
+    pub counters: Option<PathBuf>,
     /// Topics as recovered, by id.
     pub topics: Vec<RecoveredTopic>,
     /// What recovery did and saw.

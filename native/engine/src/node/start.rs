@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -124,6 +125,7 @@ impl Node {
         let started = Started {
             address: listener.address,
             backend: running.backend(&runners),
+            counters: counters.path().map(Path::to_owned),
             topics,
             findings: data.recovered.findings,
             announcements,
