@@ -84,13 +84,16 @@ export function failureLog(
   };
 }
 
-/** Writes what the engine tells to the log, at most a line a second of each kind and topic. */
+/**
+ * Writes what the engine tells to the log, at most a line a second of each kind and topic. Bad peers are limited by the
+ * engine: a line held back here, because it was heard a little late, would take the count in it along.
+ */
 export function engineLog(log: Logger, topicName: (id: number) => string): (entry: LogEntry) => void {
   const limit = new RateLimit();
   return (entry) => {
     const { level, text } = sentenceOf(entry, topicName);
     const kind = `${entry.event}/${'topic' in entry ? entry.topic : ''}/${'what' in entry ? entry.what : ''}${'limit' in entry ? entry.limit : ''}`;
-    const held = limit.pass(kind);
+    const held = entry.event === 'badPeer' ? 0 : limit.pass(kind);
     if (held === undefined) return;
     log[level](
       { event: entry.event, ...('topic' in entry && { topic: topicName(entry.topic) }) },

@@ -37,4 +37,16 @@ describe('the log', () => {
     for (const topic of [7, 8, 7]) write({ event: 'damageFound', topic, offset: 1n });
     expect(lines).toHaveLength(2);
   });
+
+  it('holds back no line of bad peers, which counts those that the engine held back', () => {
+    const lines: string[] = [];
+    const keep = (_: unknown, line: string) => lines.push(line);
+    const write = engineLog({ info: keep, warn: keep, error: keep, debug: keep } as never, name);
+    for (const unreported of [0n, 41n])
+      write({ event: 'badPeer', peer: '10.0.0.1:5', what: 'magic', unreported });
+    expect(lines).toEqual([
+      'closed the connection from 10.0.0.1:5: its first bytes are not LWP',
+      'closed the connection from 10.0.0.1:5: its first bytes are not LWP; 41 more since the last such line',
+    ]);
+  });
 });
