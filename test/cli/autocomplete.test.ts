@@ -9,7 +9,7 @@ import { hasProgram, needs } from '../harness/programs.js';
 import { tempDir } from '../harness/temp.js';
 import { lance } from '../support/cli.js';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 90_000;
 const home = tempDir('lance-home');
 let node: LanceNode;
 
@@ -40,7 +40,7 @@ beforeAll(async () => {
   for (const name of ['orders-2026', 'clicks']) {
     await runLance(['topic', 'create', name, '--endpoint', node.endpoint]);
   }
-}, 60_000);
+}, 240_000);
 afterAll(() => node.stop());
 
 /** A shell on a terminal. */
@@ -98,7 +98,7 @@ class Shell {
   }
 }
 
-describe.each(Object.keys(SHELLS) as (keyof typeof SHELLS)[])('in %s', { timeout: 120_000 }, (name) => {
+describe.each(Object.keys(SHELLS) as (keyof typeof SHELLS)[])('in %s', { timeout: 240_000 }, (name) => {
   it('TAB completes commands, flags behind arguments, what flags take, files, and the topics of the node', async (context) => {
     needs(context, hasProgram(name) ? undefined : name);
     const shell = new Shell(name);
@@ -142,7 +142,7 @@ describe.each(Object.keys(SHELLS) as (keyof typeof SHELLS)[])('in %s', { timeout
   });
 });
 
-describe('lance autocomplete', { timeout: 30_000 }, () => {
+describe('lance autocomplete', { timeout: 240_000 }, () => {
   it('without a shell says what to do for each, and refuses one that it does not know', async () => {
     const { code, stdout } = await lance(['autocomplete']);
     expect(code).toBe(0);

@@ -7,7 +7,7 @@ import { ROOT } from '../harness/node.js';
 import { lance } from '../support/cli.js';
 import { COMMANDS, commandOf, lanceCommandsIn, parse, unknownNames } from '../support/command-lines.js';
 
-describe('lance alone, and lance --help', { timeout: 60_000 }, () => {
+describe('lance alone, and lance --help', { timeout: 240_000 }, () => {
   it('say where to start, then every command by what it is for, in 80 columns', async () => {
     const [alone, asked] = [await lance([]), await lance(['--help'])];
     expect([alone.code, asked.code]).toEqual([0, 0]);
@@ -54,7 +54,7 @@ describe('lance alone, and lance --help', { timeout: 60_000 }, () => {
   });
 });
 
-describe('help about one thing', { timeout: 60_000 }, () => {
+describe('help about one thing', { timeout: 240_000 }, () => {
   it('is the same by `help` and `--help`, an example first', async () => {
     const [help, flag] = [
       await lance(['help', 'topic', 'create']),
@@ -74,7 +74,7 @@ describe('help about one thing', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a word that is no command', { timeout: 60_000 }, () => {
+describe('a word that is no command', { timeout: 240_000 }, () => {
   it.each([
     [['hlep'], 'hlep is not a command of lance.', 'Did you mean `lance help`?'],
     [['prodcue', 'events'], 'prodcue events is not a command of lance.', 'Did you mean `lance produce`?'],

@@ -43,7 +43,7 @@ beforeAll(async () => {
   scrape = await (await node.adminGet('/metrics')).text();
   known = new Set([...scrape.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name ?? ''));
   await node.stop();
-}, 120_000);
+}, 240_000);
 
 describe('a live scrape', () => {
   it('passes promtool check metrics without a remark', (context) => {

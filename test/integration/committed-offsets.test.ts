@@ -65,7 +65,7 @@ describe('committed offsets', () => {
 
   it.each(['drained', 'killed'] as const)(
     'are there after the node was %s',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (how) => {
       const own = await startNode();
       const connection = await own.connect();

@@ -12,7 +12,7 @@ async function durabilityOf(connection: RawConnection, topic: number): Promise<u
 }
 
 describe('durability', () => {
-  it('is durable by default; SetTopic changes it, and a restart keeps it', { timeout: 60_000 }, async () => {
+  it('is durable by default; SetTopic changes it, and a restart keeps it', { timeout: 240_000 }, async () => {
     const node = await startNode();
     expect(node.ready.durability).toBe('durable');
     const connection = await node.connect();
@@ -30,7 +30,7 @@ describe('durability', () => {
     await again.stop();
   });
 
-  it('io.durability sets what new topics get', { timeout: 60_000 }, async () => {
+  it('io.durability sets what new topics get', { timeout: 240_000 }, async () => {
     const node = await startNode({ config: '[io]\ndurability = "written"\n' });
     expect(node.ready.durability).toBe('written');
     const connection = await node.connect();
@@ -40,7 +40,7 @@ describe('durability', () => {
   });
 
   it('a written topic is readable at its ack, survives SIGKILL of the process, and is whole on disk', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const node = await startNode();
     const connection = await node.connect();

@@ -34,7 +34,7 @@ async function topics(connection: RawConnection, count: number): Promise<number[
 }
 
 describe('acks', () => {
-  it('leave in the order of the frames, across topics and sizes', { timeout: 60_000 }, async () => {
+  it('leave in the order of the frames, across topics and sizes', { timeout: 240_000 }, async () => {
     const connection = await node.connect();
     const ids = await topics(connection, 7);
     const count = 1_000;

@@ -49,7 +49,7 @@ describe.each(BACKENDS)('on the %s backend', (backend) => {
     }
     connection.close();
     await node.stop();
-  }, 120_000);
+  }, 240_000);
 
   it('every topic is whole: chain, checksums, offsets, record indexes, strictly rising keys', () => {
     for (const [name, stream] of expected) {
@@ -96,7 +96,7 @@ describe.each(BACKENDS)('on the %s backend', (backend) => {
     }
   });
 
-  it('a drained directory is complete without its journal', { timeout: 60_000 }, async () => {
+  it('a drained directory is complete without its journal', { timeout: 240_000 }, async () => {
     const copy = join(tempDir('no-journal'), 'data');
     copyDirectory(node.dataDir, copy);
     rmSync(join(copy, 'journal'), { recursive: true });
@@ -109,7 +109,7 @@ describe.each(BACKENDS)('on the %s backend', (backend) => {
   });
 
   it('offset, record index, key and time find the same record, before and after a restart', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const again = await node.restart();
     const connection = await again.connect('crc32c');
@@ -159,7 +159,7 @@ describe.each(BACKENDS)('on the %s backend', (backend) => {
 
 describe('payload checksums', () => {
   it('are the client’s own, kept end to end; CRC-32C where the payload was wrapped or decompressed', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const node = await startNode();
     const records = Buffer.concat([raw('one'), raw('two')]);
@@ -207,7 +207,7 @@ describe('payload checksums', () => {
 });
 
 describe('a frame larger than a batch may be', () => {
-  it('is split between records, each batch with its own checksum', { timeout: 60_000 }, async () => {
+  it('is split between records, each batch with its own checksum', { timeout: 240_000 }, async () => {
     const node = await startNode();
     const connection = await node.connect();
     const topic = await connection.createTopic('split');

@@ -19,10 +19,10 @@ describe('clients that do not read', () => {
     for (const record of records) await connection.ingestAcked(topic, record);
     stream = Buffer.concat(records);
     connection.close();
-  }, 60_000);
+  }, 240_000);
 
   it('thirty of them with gigabytes asked for grow nothing, and others are served at once', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const before = await node.residentBytes();
     const deaf: RawConnection[] = [];
@@ -55,7 +55,7 @@ describe('clients that do not read', () => {
   });
 
   it('a producer that never reads its acks is not read for a while, and goes on when it does', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const connection = await node.connect();
     const own = await connection.createTopic('unread-acks');

@@ -82,7 +82,7 @@ describe('topics', () => {
   });
 
   it('get ids without gaps, which are never given again, not after a restart either', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const own = await startNode();
     const connection = await own.connect();
@@ -108,7 +108,7 @@ describe('topics', () => {
   });
 
   it('take their files with them when they are deleted, and a namesake starts empty', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const connection = await node.connect();
     const name = topicName('mortal');
@@ -118,7 +118,7 @@ describe('topics', () => {
     expect(readdirSync(topicDirectory(node.dataDir, name)).length).toBeGreaterThan(1);
     await deleteTopic(connection, first);
     for (let attempt = 0; existsSync(topicDirectory(node.dataDir, name)); attempt++) {
-      expect(attempt, 'the files must go').toBeLessThan(100);
+      expect(attempt, 'the files must go').toBeLessThan(1_000);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const second = await connection.createTopic(name);
@@ -130,7 +130,7 @@ describe('topics', () => {
   });
 
   it('can be deleted under load: each frame is acknowledged or refused with 0x13, none is lost elsewhere', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const connection = await node.connect();
     const other = await node.connect();
@@ -166,7 +166,7 @@ describe('topics', () => {
     for (const connection of connections) connection.close();
   });
 
-  it('500 of them take records each and survive a restart', { timeout: 120_000 }, async () => {
+  it('500 of them take records each and survive a restart', { timeout: 240_000 }, async () => {
     const own = await startNode();
     const connection = await own.connect();
     const ids: number[] = [];

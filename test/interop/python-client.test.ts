@@ -59,23 +59,23 @@ describe('the Python client', () => {
     expect(digest(stream)).toBe(result.sent);
   }
 
-  it('produces and consumes 100,000 records, byte for byte', { timeout: 180_000 }, () =>
+  it('produces and consumes 100,000 records, byte for byte', { timeout: 600_000 }, () =>
     roundtrip('python-plain', RECORDS, 1),
   );
 
-  it('produces and consumes 100,000 records with compression, byte for byte', { timeout: 180_000 }, () =>
+  it('produces and consumes 100,000 records with compression, byte for byte', { timeout: 600_000 }, () =>
     roundtrip('python-lz4', RECORDS, 2, '--compress'),
   );
 
-  it('pipelines frames of one record without waiting, in order', { timeout: 180_000 }, () =>
+  it('pipelines frames of one record without waiting, in order', { timeout: 600_000 }, () =>
     roundtrip('python-async', 10_000, 3, '--pipelined'),
   );
 
-  it('pipelines compressed frames of one record in order', { timeout: 180_000 }, () =>
+  it('pipelines compressed frames of one record in order', { timeout: 600_000 }, () =>
     roundtrip('python-async-lz4', 2_000, 4, '--pipelined', '--compress'),
   );
 
-  it('finds topics, retention, errors and pings as it expects them', { timeout: 60_000 }, async () => {
+  it('finds topics, retention, errors and pings as it expects them', { timeout: 240_000 }, async () => {
     const result = (await run('manage', 'python-manage')) as Record<string, unknown>;
     expect(result).toMatchObject({
       created: { name: 'python-manage', epoch: 1 },
@@ -91,14 +91,16 @@ describe('the Python client', () => {
     expect(result.listed).toContain('default');
   });
 
-  it('waits at the end and gets what is produced afterwards, nothing else', { timeout: 60_000 }, async () => {
+  it('waits at the end and gets what is produced afterwards, nothing else', {
+    timeout: 240_000,
+  }, async () => {
     const result = (await run('tail', 'python-tail')) as { idle: boolean[]; got: string[]; sent: string[] };
     expect(result.idle).toEqual([true, true, true, true, true]);
     expect(result.got).toEqual(result.sent);
   });
 
   it('leaves segments behind that hold exactly what it was told was stored', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     await node.stop();
     for (const topic of ['python-plain', 'python-lz4']) {

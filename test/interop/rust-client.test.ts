@@ -39,7 +39,7 @@ describe('the Rust client', () => {
   });
   beforeEach((context) => needs(context, 'missing' in client ? client.missing : undefined));
 
-  it('produces and consumes 100,000 records, byte for byte', { timeout: 180_000 }, async () => {
+  it('produces and consumes 100,000 records, byte for byte', { timeout: 600_000 }, async () => {
     const result = await run('roundtrip', 'rust-plain', RECORDS, 5);
     expect(result).toMatchObject({ equal: true, received: RECORDS, sentRecords: RECORDS, errors: 0 });
     const raw = await node.connect('crc32c');
@@ -49,13 +49,13 @@ describe('the Rust client', () => {
     expect(walkTlvs(stream).map((record) => record.value)).toEqual(makeRecords(5, RECORDS));
   });
 
-  it('subscribes by name, commits, seeks to the end and unsubscribes', { timeout: 60_000 }, async () => {
+  it('subscribes by name, commits, seeks to the end and unsubscribes', { timeout: 240_000 }, async () => {
     const result = await run('standalone', 'rust-plain', RECORDS, 5);
     expect(result).toMatchObject({ equal: true, received: RECORDS, atEnd: true, ping: true });
     expect(result.committed).toBe(result.end);
   });
 
-  it('stores bare bytes without TLV headers, frame by frame', { timeout: 60_000 }, async () => {
+  it('stores bare bytes without TLV headers, frame by frame', { timeout: 240_000 }, async () => {
     const count = 50;
     const { topicId } = await run('bare', 'rust-bare', count, 6);
     const raw = await node.connect();
@@ -67,7 +67,7 @@ describe('the Rust client', () => {
   });
 
   it('finds topics, retention, errors, subscriptions and status as it expects them', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     expect(await run('manage', 'rust-manage', 0, 0)).toMatchObject({
       sameId: true,
@@ -87,7 +87,7 @@ describe('the Rust client', () => {
   });
 
   it('leaves a segment behind that holds exactly what it was told was stored', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     await node.stop();
     expect(verifiedTopic(node.dataDir, 'rust-plain').records).toHaveLength(RECORDS);

@@ -22,7 +22,7 @@ let killed: SeededDirectory;
 beforeAll(async () => {
   drained = await drainedTwice();
   killed = await seededDirectory('killed');
-}, 120_000);
+}, 240_000);
 
 const copied = ({ directory = 'drained' }: Damage) => copyOf(directory === 'drained' ? drained : killed);
 
@@ -68,7 +68,7 @@ async function served(directory: SeededDirectory) {
 describe.each(Object.entries(CORPUS))('damage in %s', (_, all) => {
   it.each(all)(
     '$name: inspect and verify find $finds, repair: $repair, serve: $serve',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async (damage) => {
       const directory = copied(damage);
       damage.spoil(directory.dataDir);
@@ -105,7 +105,7 @@ it('the table of docs/segments.md is the corpus as it is tested here', () => {
 
 describe('repair', () => {
   it('shows its steps in a dry run, refuses while a node runs, and in a pipe without --yes', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const directory = copyOf(drained);
     const path = segmentPaths(directory.dataDir, 'small')[0] as string;

@@ -52,7 +52,7 @@ function killedAt(path: string, change: number): boolean {
 let drained: SeededDirectory;
 beforeAll(async () => {
   drained = await drainedTwice();
-}, 120_000);
+}, 240_000);
 
 const activeOf = (dataDir: string) => segmentPaths(dataDir, 'small').at(-1) as string;
 

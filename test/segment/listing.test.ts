@@ -20,7 +20,7 @@ import { segmentPaths } from '../harness/topic-files.js';
 let drained: SeededDirectory;
 beforeAll(async () => {
   drained = await seededDirectory('drained');
-}, 60_000);
+}, 240_000);
 
 const topicOf = ({ dataDir }: SeededDirectory, topic = 'rotated') => join(dataDir, 'segments', topic);
 const inspect = (...args: string[]) => runLance(['segment', 'inspect', ...args]);
@@ -45,7 +45,7 @@ describe('inspect --at', () => {
   });
 
   it('offset, record, key and byte of a record find that record, in every segment, with and without its index', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const bare = copyOf(drained);
     for (const path of segmentPaths(bare.dataDir, 'rotated'))

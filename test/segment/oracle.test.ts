@@ -66,9 +66,9 @@ describe.skipIf(!hasPython)('inspect and an independent reader (needs python3) a
       if (end === 'drained') await node.stop();
       else await node.kill();
     }
-  }, 120_000);
+  }, 240_000);
 
-  it('on every field of every file of a drained data directory', { timeout: 120_000 }, async () => {
+  it('on every field of every file of a drained data directory', { timeout: 240_000 }, async () => {
     const { stdout, code } = await runLance(['segment', 'inspect', dirs.drained, '--json']);
     expect(code).toBe(0);
     const ours = lines(stdout);
@@ -76,7 +76,7 @@ describe.skipIf(!hasPython)('inspect and an independent reader (needs python3) a
     expect(ours).toEqual(oracle('files', dirs.drained));
   });
 
-  it.each(['batches', 'records', 'index'])('on every field of all %s', { timeout: 120_000 }, async (what) => {
+  it.each(['batches', 'records', 'index'])('on every field of all %s', { timeout: 240_000 }, async (what) => {
     for (const topic of ['rotated', 'typed']) {
       const path = join(dirs.drained, 'segments', topic);
       const ours = await listed(path, `--${what}`);
@@ -85,7 +85,7 @@ describe.skipIf(!hasPython)('inspect and an independent reader (needs python3) a
     }
   });
 
-  it('on every field of every journal block and what is in it', { timeout: 120_000 }, async () => {
+  it('on every field of every journal block and what is in it', { timeout: 240_000 }, async () => {
     const path = join(dirs.killed, 'journal');
     const ours = await listed(path, '--batches');
     expect(ours.length).toBeGreaterThan(20);

@@ -43,7 +43,7 @@ beforeAll(async () => {
   // Once more, so that the journal is obsolete and start.lns tells what was durable.
   await (await startNode({ dataDir: node.dataDir, config: SMALL_SEGMENTS })).stop();
   source = node.dataDir;
-}, 180_000);
+}, 400_000);
 
 /** A copy in which the last batch of topic n is torn at its byte n; `proof`: whether anything tells that it was durable. */
 function tornCopy(proof: boolean): { dataDir: string; torn: Torn[] } {
@@ -74,7 +74,7 @@ async function problems(command: 'inspect' | 'verify', dataDir: string) {
 
 describe('the last batch of an active segment, torn at every byte of it', () => {
   it('is found there by inspect and verify, and cut there by repair; the batches before it stay byte for byte', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const { dataDir, torn } = tornCopy(false);
     const expected = torn.map(({ path, at }) => [path, 'torn', at]);
@@ -95,7 +95,7 @@ describe('the last batch of an active segment, torn at every byte of it', () => 
   });
 
   it('is cut by serve, which says so of each, gives the records before it and takes new ones', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const { dataDir, torn } = tornCopy(false);
     const node = await startNode({ dataDir, config: SMALL_SEGMENTS });
@@ -114,7 +114,7 @@ describe('the last batch of an active segment, torn at every byte of it', () => 
   });
 
   it('is damage to all four where something proves that it was durable: never cut, closed to writes', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const { dataDir, torn } = tornCopy(true);
     const expected = torn.map(({ path, at }) => [path, 'damage', at]);
@@ -138,7 +138,7 @@ describe('the last batch of an active segment, torn at every byte of it', () => 
 
 describe('a segment by itself, outside of a data directory', () => {
   it('torn at every byte of its last batch is cut there, and the copy holds what stood there', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const from = segmentPaths(source, topics[0] as string)[0] as string;
     const whole = readFileSync(from);

@@ -61,7 +61,7 @@ async function ready(dataDir: string) {
 }
 
 // Each test starts processes; on a busy machine they take their time.
-describe('lance serve', { timeout: 120_000 }, () => {
+describe('lance serve', { timeout: 240_000 }, () => {
   it('says where it serves on the first line, answers health and metrics, and drains with 0', async () => {
     const dataDir = temporaryFolder();
     const { child, document, closed, get, stderr } = await ready(dataDir);

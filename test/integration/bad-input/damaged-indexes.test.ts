@@ -135,13 +135,13 @@ async function expectRightAnswers(directory: SeededDirectory): Promise<void> {
 }
 
 describe('indexes that are', () => {
-  it.each(spoiling)('%s change no answer', { timeout: 60_000 }, async (_, spoil) => {
+  it.each(spoiling)('%s change no answer', { timeout: 240_000 }, async (_, spoil) => {
     const directory = spoiledCopy(spoil);
     await expectRightAnswers(directory);
     expect(readSegment(segmentPaths(directory.dataDir, 'rotated').at(-1) as string).problems).toEqual([]);
   });
 
-  it('lying in any of these ways are rebuilt on disk', { timeout: 120_000 }, async () => {
+  it('lying in any of these ways are rebuilt on disk', { timeout: 240_000 }, async () => {
     const left: string[] = [];
     for (const [how, spoil] of spoiling.filter((_, index) => index % 3 === 2)) {
       const directory = spoiledCopy(spoil);

@@ -60,7 +60,7 @@ describe('after a SIGKILL with everything acknowledged', () => {
     killed = await seededDirectory('killed');
   });
 
-  it('an unspoiled journal gives everything back', { timeout: 60_000 }, async () => {
+  it('an unspoiled journal gives everything back', { timeout: 240_000 }, async () => {
     const directory = copyOf(killed);
     const node = await startOn(directory);
     const connection = await node.connect();
@@ -106,7 +106,7 @@ describe('after a SIGKILL with everything acknowledged', () => {
   it.each(spoiling)(
     'a journal chunk with %s loses no more than it held, says so, and never gives wrong bytes',
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async (_, spoil) => {
       const directory = copyOf(killed);
@@ -136,7 +136,7 @@ describe('after a SIGKILL with everything acknowledged', () => {
     },
   );
 
-  it('a chunk of a newer version is refused with a message that says so', { timeout: 60_000 }, async () => {
+  it('a chunk of a newer version is refused with a message that says so', { timeout: 240_000 }, async () => {
     const directory = copyOf(killed);
     const { path, blocks } = busiest(directory.dataDir);
     for (const at of blocks) overwrite(path, at, Buffer.from('LNJ2'));
@@ -170,7 +170,7 @@ describe('metadata.json', () => {
 
   it.each(spoiling)(
     'that is %s is named, and the topic is not lost',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (how, spoil) => {
       const directory = copyOf(drained);
       const path = join(topicDirectory(directory.dataDir, 'small'), 'metadata.json');
@@ -209,7 +209,7 @@ describe('metadata.json', () => {
     },
   );
 
-  it('of a newer format is refused with a message that says so', { timeout: 60_000 }, async () => {
+  it('of a newer format is refused with a message that says so', { timeout: 240_000 }, async () => {
     const directory = copyOf(drained);
     const path = join(topicDirectory(directory.dataDir, 'small'), 'metadata.json');
     writeFileSync(path, JSON.stringify({ ...readMetadata(directory.dataDir, 'small'), format: 2 }));

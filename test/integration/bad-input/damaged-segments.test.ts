@@ -65,7 +65,7 @@ describe('a sealed segment', () => {
   it.each(spoiling)(
     '%s: StorageError that names topic and offset, never wrong bytes, the rest is served',
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async (_, spoil) => {
       const directory = copyOf(drained);
@@ -108,7 +108,7 @@ describe('a sealed segment', () => {
     },
   );
   it('that is damaged does not hold back the good records before it from a large fetch', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const directory = copyOf(drained);
     const damaged = segmentPaths(directory.dataDir, 'rotated')[1] as string;
@@ -133,7 +133,7 @@ describe('an active segment', () => {
   const activeOf = (directory: SeededDirectory) => segmentPaths(directory.dataDir, 'small').at(-1) as string;
 
   it('with garbage after its last batch is cut there, and nothing that was acknowledged goes', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const directory = copyOf(drained);
     const path = activeOf(directory);
@@ -158,7 +158,7 @@ describe('an active segment', () => {
     );
   });
 
-  it('with an old batch of its own after the last one never serves it', { timeout: 60_000 }, async () => {
+  it('with an old batch of its own after the last one never serves it', { timeout: 240_000 }, async () => {
     const directory = copyOf(drained);
     const path = activeOf(directory);
     const { batches, dataBytes } = readSegment(path);
@@ -186,7 +186,7 @@ describe('an active segment', () => {
   it.each(damage)(
     'with %s after a clean drain is repaired or reported as damage, not cut as a torn tail, never wrong bytes',
     {
-      timeout: 60_000,
+      timeout: 240_000,
     },
     async (_, spoil) => {
       const directory = copyOf(drained);
@@ -214,7 +214,7 @@ describe('an active segment', () => {
   );
 
   it('with a broken last batch after a clean drain refuses writes for the damage, not for an I/O error', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const directory = copyOf(drained);
     // Another clean start and stop: the journal, which would heal it, is not needed any more.
@@ -233,7 +233,7 @@ describe('an active segment', () => {
     await node.stop();
   });
 
-  it('of a newer version is refused with a message that says so', { timeout: 60_000 }, async () => {
+  it('of a newer version is refused with a message that says so', { timeout: 240_000 }, async () => {
     const directory = copyOf(drained);
     overwrite(activeOf(directory), 5, Buffer.from('LNB2'));
     // Whether the node refuses to start or only that topic is open; that it says so is not.
