@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { redact } from '../../src/bundle/index.js';
 import { runLance, startNode } from '../harness/node.js';
+import { freePort } from '../harness/ports.js';
 import { tempDir } from '../harness/temp.js';
 
 /** Takes a bundle and gives what is in it by name. */
@@ -29,13 +30,13 @@ it('hides keys, tokens and passwords, and leaves the rest alone', () => {
 });
 
 it('a bundle holds config, counters, topology, segments and logs while the node runs, hangs and is gone', async () => {
-  const node = await startNode();
+  const node = await startNode({ admin: `127.0.0.1:${await freePort()}` });
   const at = ['--endpoint', node.endpoint];
   await runLance(['topic', 'create', 'orders', ...at]);
   await runLance(['produce', 'orders', ...at], { input: 'secret-record\n' });
   const admin = ['--admin', node.ready.admin];
 
-  // Its admin port was a free one: the data directory tells.
+  // Its admin port is not the default: the data directory tells.
   const up = await bundle(node.dataDir, []);
   expect(up.ended.code, up.ended.stderr).toBe(0);
   expect(up.document).toMatchObject({ node: 'running', problems: [] });
@@ -54,7 +55,10 @@ it('a bundle holds config, counters, topology, segments and logs while the node 
 
   node.signal('SIGSTOP');
   await expect
-    .poll(async () => (await bundle(node.dataDir, admin)).document.node, { timeout: 60_000, interval: 1_000 })
+    .poll(async () => (await bundle(node.dataDir, admin)).document.node, {
+      timeout: 180_000,
+      interval: 1_000,
+    })
     .toBe('hangs');
   node.signal('SIGCONT');
   await node.kill();
@@ -63,7 +67,7 @@ it('a bundle holds config, counters, topology, segments and logs while the node 
   expect(gone.document.node).toBe('gone');
   expect(gone.document.problems.join()).toContain('does not answer');
   expect(gone.entry('logs/lance.log')).toContain('ready: clients on');
-}, 180_000);
+}, 400_000);
 
 it('a bundle holds no token that a log or a variable brought, and takes a broken configuration', async () => {
   const dataDir = tempDir('lance-data');

@@ -2,13 +2,14 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Admin, Connection, parseEndpoints } from '../../src/client/index.js';
 import { Command } from '../../src/protocol/index.js';
+import { freePort } from '../harness/ports.js';
 import { FakeNode } from '../support/fake-node.js';
 
 let node: FakeNode;
 let admin: Admin;
 beforeEach(async () => {
   node = await FakeNode.start();
-  admin = await Admin.open({ endpoint: node.endpoint, timeout: 2000 });
+  admin = await Admin.open({ endpoint: node.endpoint, timeout: 20_000 });
 });
 afterEach(async () => {
   admin.close();
@@ -75,7 +76,8 @@ describe('Connection', () => {
   });
 
   it('a request that is not answered in time fails, and its late answer disturbs nobody', async () => {
-    const slow = await Admin.open({ endpoint: node.endpoint, timeout: 100 });
+    // Long enough to connect on a machine that stands still for a while.
+    const slow = await Admin.open({ endpoint: node.endpoint, timeout: 1_500 });
     let release = () => {};
     node.hold = new Promise<void>((resolve) => {
       release = resolve;
@@ -96,12 +98,7 @@ describe('Connection', () => {
   });
 
   it('takes the first endpoint that answers and names all when none does', async () => {
-    const closed = await new Promise<number>((resolve) => {
-      const server = createServer().listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-      });
-    });
+    const closed = await freePort();
     const second = await Connection.open({ endpoint: `127.0.0.1:${closed},${node.endpoint}` });
     expect(second.endpoint).toBe(node.endpoint);
     second.close();

@@ -1,9 +1,9 @@
 /** Blocks marked `sh test` of a page of documentation, run as a reader would. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { ROOT } from '../harness/node.js';
+import { freePort } from '../harness/ports.js';
 import { tempDir } from '../harness/temp.js';
 
 export interface Block {
@@ -17,14 +17,6 @@ export function blocksOf(text: string): Block[] {
   return [...text.matchAll(/^```sh test\n([\s\S]*?)^```\n(?:\n```text\n([\s\S]*?)^```\n)?/gm)].map(
     ([, script = '', shown]) => ({ script, shown }),
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 /** Runs the blocks in one shell in a fresh directory; gives the output of each that ran, and how the shell ended. */
