@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tooFewFiles } from '../../src/server/open-files.js';
 import { type Ready, ROOT, runLance, startNode } from '../harness/node.js';
+import { freePort } from '../harness/ports.js';
 import { hasProgram, missingForMounts, needs } from '../harness/programs.js';
 import { tempDir } from '../harness/temp.js';
 
@@ -62,6 +63,8 @@ async function readyAfter(program: string, args: readonly string[], env: Record<
     lines.once('line', done);
     lines.once('close', () => done(''));
   });
+  // The log comes through another pipe: what stood in it before that line has been read after this turn of the loop.
+  await new Promise((turn) => setImmediate(turn));
   expect(line, log).toContain('"event":"ready"');
   return { child, ended, ready: JSON.parse(line) as Ready, log: () => log };
 }
@@ -88,7 +91,7 @@ const missingForSeccomp = hasProgram('python3')
   : 'python3';
 const missingSystemd = hasProgram('systemd-analyze') ? undefined : 'systemd-analyze (Debian: systemd)';
 
-describe('the systemd unit', { timeout: 120_000 }, () => {
+describe('the systemd unit', { timeout: 240_000 }, () => {
   it('has no line that systemd does not understand', (context) => {
     needs(context, missingSystemd);
     expect(run('systemd-analyze', ['--man=no', 'verify', unitForThisMachine()])).toEqual({
@@ -160,7 +163,7 @@ while True: print(s.recv(4096).decode().strip().replace("\\n", " "), flush=True)
     expect((await runLance(['consume', 'events', ...at])).stdout).toBe('a\nb\n');
     child.kill('SIGTERM');
     expect(await ended, log()).toBe(0);
-    for (let waited = 0; heard.length < 2 && waited < 100; waited++) await sleep(50);
+    for (let waited = 0; heard.length < 2 && waited < 1_000; waited++) await sleep(50);
     manager.kill();
     expect(heard).toEqual([`READY=1 STATUS=serving on ${ready.lwp}`, 'STOPPING=1 STATUS=draining']);
     expect(log()).not.toMatch(/"level":"(warn|error)"/);
@@ -179,7 +182,7 @@ while True: print(s.recv(4096).decode().strip().replace("\\n", " "), flush=True)
   });
 });
 
-describe('a node whose limits are low', { timeout: 60_000 }, () => {
+describe('a node whose limits are low', { timeout: 240_000 }, () => {
   it('serves, and says which limit to raise in the words of docs/operations.md', async (context) => {
     needs(context, hasProgram('setpriv') && hasProgram('prlimit') ? undefined : 'prlimit and setpriv');
     needs(context, process.getuid?.() === 0 ? undefined : 'root, to become somebody else');
@@ -228,7 +231,7 @@ describe('the kernel settings', () => {
   });
 });
 
-describe('the container file', { timeout: 120_000 }, () => {
+describe('the container file', { timeout: 240_000 }, () => {
   const instructions = packaging('Dockerfile')
     .replace(/^#.*\n/gm, '')
     .replace(/\\\n\s*/g, ' ')
@@ -267,7 +270,7 @@ describe('the container file', { timeout: 120_000 }, () => {
 
   it('asks for the health of a node in a way that tells a live one from a dead one', async () => {
     const [, list = '[]'] = /CMD (\[.*\])$/.exec(of('HEALTHCHECK')[0] ?? '') ?? [];
-    const node = await startNode();
+    const node = await startNode({ admin: `127.0.0.1:${await freePort()}` });
     const [program = '', ...args] = (JSON.parse(list) as string[]).map((word) =>
       word.replace('127.0.0.1:1993', node.ready.admin),
     );

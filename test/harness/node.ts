@@ -14,8 +14,8 @@ import { tempDir } from './temp.js';
 /** The top of the repository. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const RUN = join(ROOT, 'bin', 'run.js');
-const READY_MS = 60_000;
-const EXIT_MS = 60_000;
+const READY_MS = 120_000;
+const EXIT_MS = 120_000;
 
 /** The first line of `lance serve --json` (cli.md). */
 export interface Ready {
@@ -196,7 +196,8 @@ function waitForReady(process: Process): Promise<Ready> {
       process.child.stdout?.off('data', look);
       try {
         const line = JSON.parse(process.stdout.slice(0, end)) as Ready;
-        if (line.event === 'ready') resolve(line);
+        // stderr is another pipe: what was logged before this line stands in it, and this turn of the loop reads it.
+        if (line.event === 'ready') setImmediate(() => resolve(line));
         else fail('the first line of stdout is not the ready event');
       } catch {
         fail('the first line of stdout is not JSON');
