@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runLance, startNode } from '../../harness/node.js';
+import { freePort } from '../../harness/ports.js';
 import { tempDir } from '../../harness/temp.js';
 import { Emulator } from './terminal.js';
 
@@ -21,7 +22,7 @@ afterEach(() => {
   }
 });
 
-describe('lance top in a terminal', { timeout: 180_000 }, () => {
+describe('lance top in a terminal', { timeout: 600_000 }, () => {
   it.each([
     [80, 24],
     [160, 50],
@@ -82,13 +83,13 @@ describe('lance top in a terminal', { timeout: 180_000 }, () => {
   });
 
   it('says that an endpoint cannot be reached, and goes on when it can', async () => {
-    const first = await startNode();
-    const address = first.ready.admin;
+    const address = `127.0.0.1:${await freePort()}`;
+    const first = await startNode({ admin: address });
     const screen = top(['--admin', address], 110, 24);
     await screen.until((text) => text.includes(' OK '), 'health');
     await first.stop();
     await screen.until((text) => /FAILING .*cannot be reached: connection refused/.test(text), 'the reason');
-    const second = await first.restart({ admin: address });
+    const second = await first.restart();
     await screen.until((text) => text.includes(' OK '), 'health again');
     await second.stop();
   });
@@ -181,7 +182,7 @@ describe('lance top in a terminal', { timeout: 180_000 }, () => {
   });
 });
 
-describe('lance top without a terminal', { timeout: 120_000 }, () => {
+describe('lance top without a terminal', { timeout: 240_000 }, () => {
   it('refuses with 2 and names --once', async () => {
     const node = await startNode();
     const { code, stderr } = await runLance(['top', '--data-dir', node.dataDir]);
@@ -191,7 +192,7 @@ describe('lance top without a terminal', { timeout: 120_000 }, () => {
   });
 
   it('prints one sample as JSON from both sources, and fails with 1 where nobody listens', async () => {
-    const node = await startNode();
+    const node = await startNode({ admin: `127.0.0.1:${await freePort()}` });
     for (const args of [
       ['--data-dir', node.dataDir],
       ['--admin', node.ready.admin],

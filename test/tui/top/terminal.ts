@@ -3,7 +3,7 @@ import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 
 const RUN = resolve(import.meta.dirname, '../../../bin/run.js');
-const PATIENCE_MS = 50_000;
+const PATIENCE_MS = 120_000;
 
 /** `lance` in a real terminal emulator, looked at as a person would. */
 export class Emulator {
@@ -26,7 +26,10 @@ export class Emulator {
       this.raw += data;
       this.#terminal.write(data);
     });
-    this.exited = new Promise((done) => this.#child.onExit(({ exitCode }) => done(exitCode)));
+    // The terminal takes what is written to it a moment later: it has ended when it shows all of that.
+    this.exited = new Promise((done) =>
+      this.#child.onExit(({ exitCode }) => this.#terminal.write('', () => done(exitCode))),
+    );
   }
 
   get pid(): number {
@@ -60,12 +63,15 @@ export class Emulator {
     this.#child.kill(signal);
   }
 
-  /** Resolves with the screen once `seen` holds for it; rejects with what is there instead. */
+  /** Resolves with the screen once `seen` holds for it, and for all of a frame; rejects with what is there instead. */
   async until(seen: (screen: string) => boolean, what: string): Promise<string> {
     const end = Date.now() + PATIENCE_MS;
-    while (Date.now() < end) {
+    for (let before = -1; Date.now() < end; ) {
+      // Half a frame is no screen: nothing has come since the look before.
+      const still = this.raw.length === before;
+      before = this.raw.length;
       const screen = this.lines.join('\n');
-      if (seen(screen)) return screen;
+      if (still && seen(screen)) return screen;
       await new Promise((done) => setTimeout(done, 50));
     }
     throw new Error(`never seen: ${what}\n${this.lines.join('\n')}`);
