@@ -37,6 +37,17 @@ function newestBase(dataDir: string, topic: string): bigint {
   return BigInt(names.sort().at(-1)?.slice(0, 20) ?? 0);
 }
 
+/** Waits until `done`; what never comes ends with the time of the test. */
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await sleep(20);
+}
+
+/** Files of sealed segments of a topic: the log and its two indexes. */
+const sealedFiles = (dataDir: string, topic: string): string[] =>
+  readdirSync(join(dataDir, 'segments', topic)).filter((name) =>
+    /^\d{20}_\d{20}_\d+-\d+\.(lnc|idx|pos)$/.test(name),
+  );
+
 /** The sequence numbers that a topic's stream holds; throws at a record that its producer never sent so. */
 function sequencesOf(stream: Buffer, log: SequenceLog): number[] {
   return [...walkTlvs(stream)].map(({ value }) => {
@@ -52,7 +63,7 @@ async function restored(from: string, options = { config }): Promise<LanceNode> 
   return startNode({ ...options, dataDir });
 }
 
-describe('a backup by rsync of the sealed segments of a node under load', { timeout: 180_000 }, () => {
+describe('a backup by rsync of the sealed segments of a node under load', { timeout: 600_000 }, () => {
   it('restores every record up to its point, in order, at its offset, and none that was not sent', async (context) => {
     needs(context, missing);
     const node = await startNode({ config });
@@ -73,6 +84,8 @@ describe('a backup by rsync of the sealed segments of a node under load', { time
     // The second run brings what the first lacks and removes what retention took.
     for (let run = 0; run < 2; run++) {
       await sleep(4_000);
+      // However slow the machine is: something new of each is sealed.
+      await until(() => names.every((name) => newestBase(node.dataDir, name) > (point.get(name) ?? 0n)));
       for (const name of names) point.set(name, newestBase(node.dataDir, name));
       await backUp(node.dataDir, backup);
     }
@@ -119,6 +132,8 @@ describe('a backup by rsync of the sealed segments of a node under load', { time
     const topic = await connection.createTopic('events');
     for (let i = 0; i < 24; i++) await connection.ingestAcked(topic, raw(Buffer.alloc(100_000, i)));
     const backup = join(tempDir('lance-backup'), 'lance');
+    // A record is acknowledged before the segment that it filled is sealed.
+    await until(() => sealedFiles(node.dataDir, 'events').length === 6);
     await backUp(node.dataDir, backup);
     connection.close();
     await node.stop();
@@ -136,7 +151,7 @@ describe('a backup by rsync of the sealed segments of a node under load', { time
   });
 });
 
-describe('a sealed segment that was damaged', { timeout: 60_000 }, () => {
+describe('a sealed segment that was damaged', { timeout: 240_000 }, () => {
   it('is replaced from a backup while the node is stopped, and every record is there again', async (context) => {
     needs(context, missing);
     const node = await startNode({ config: SMALL_SEGMENTS });
@@ -145,6 +160,7 @@ describe('a sealed segment that was damaged', { timeout: 60_000 }, () => {
     for (let i = 0; i < 24; i++) await connection.ingestAcked(topic, raw(Buffer.alloc(100_000, i)));
     const stream = await connection.fetchAll(topic);
     const backup = join(tempDir('lance-backup'), 'lance');
+    await until(() => sealedFiles(node.dataDir, 'events').length === 6);
     await backUp(node.dataDir, backup);
     connection.close();
     await node.stop();
@@ -169,7 +185,7 @@ describe('a sealed segment that was damaged', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a copy of the whole data directory', { timeout: 120_000 }, () => {
+describe('a copy of the whole data directory', { timeout: 240_000 }, () => {
   /** Fills a topic, commits an offset, and says what was acknowledged. */
   async function filled(): Promise<{ node: LanceNode; log: SequenceLog }> {
     const node = await startNode({ config });
@@ -198,6 +214,7 @@ describe('a copy of the whole data directory', { timeout: 120_000 }, () => {
     const { node, log } = await filled();
     const load = await ProducerLoad.start(node, log);
     await sleep(2_000);
+    await until(() => log.acknowledged.length > 100);
     node.signal('SIGSTOP');
     // Writes that the kernel has taken on end by themselves.
     await sleep(500);

@@ -102,7 +102,7 @@ describe('a directory that a node drained', () => {
 });
 
 describe('a node that was killed, and one that runs', () => {
-  it('leave no problem: the journal has what the segments have not', { timeout: 60_000 }, async () => {
+  it('leave no problem: the journal has what the segments have not', { timeout: 240_000 }, async () => {
     const killed = await seededDirectory('killed');
     expect(kindsOf((await run('verify', killed.dataDir)).lines)).toEqual([]);
     const node = await startNode({ config: SMALL_SEGMENTS });
@@ -117,7 +117,7 @@ describe('a node that was killed, and one that runs', () => {
 
 describe('a node that writes, rotates, seals and removes meanwhile', () => {
   it('is not disturbed, and no look at it finds a problem or ends in an error', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const node = await startNode({ config: `${SMALL_SEGMENTS}[retention]\ninterval = "100ms"\n` });
     const connection = await node.connect();
@@ -138,7 +138,9 @@ describe('a node that writes, rotates, seals and removes meanwhile', () => {
         written += records.length;
       }
     })();
-    for (let look = 0; look < 6; look++) {
+    // It must rotate and remove while it is looked at, or this would show nothing.
+    const base = () => Number(/(\d{20})_/.exec(segmentPaths(node.dataDir, 'busy')[0] ?? '')?.[1] ?? 0);
+    for (let look = 0; look < 6 || base() === 0 || written <= 3_000; look++) {
       const { code, lines, stderr } = await run('verify', node.dataDir);
       expect([code, lines.flatMap(({ problems }) => problems), stderr]).toEqual([0, [], '']);
       const topic = join(node.dataDir, 'segments', 'quiet');
@@ -147,10 +149,7 @@ describe('a node that writes, rotates, seals and removes meanwhile', () => {
     }
     writing = false;
     await writer;
-    // It rotated and removed while it was looked at, or this would show nothing.
-    const before = Number(/(\d{20})_/.exec(segmentPaths(node.dataDir, 'busy')[0] as string)?.[1]);
-    expect(before).toBeGreaterThan(0);
-    expect(written).toBeGreaterThan(3_000);
+    expect(base()).toBeGreaterThan(0);
     connection.close();
     await node.stop();
     expect((await run('verify', node.dataDir)).lines.flatMap(({ problems }) => problems)).toEqual([]);
@@ -297,7 +296,7 @@ describe('what is no segment', () => {
     }
   });
 
-  it('and has 100 GiB of holes is passed in seconds and little memory', { timeout: 60_000 }, async () => {
+  it('and has 100 GiB of holes is passed in seconds and little memory', { timeout: 240_000 }, async () => {
     const source = segmentPaths(drained.dataDir, 'small')[0] as string;
     const path = join(tempDir(), basename(source));
     copyFileSync(source, path);
@@ -321,7 +320,7 @@ describe('what is no segment', () => {
     expect(measured.status).toBe(3);
   });
 
-  it('a file that is cut while it is looked at ends the command in order', { timeout: 60_000 }, async () => {
+  it('a file that is cut while it is looked at ends the command in order', { timeout: 240_000 }, async () => {
     const directory = copyOf(drained);
     const path = segmentPaths(directory.dataDir, 'rotated')[1] as string;
     const looks = Array.from({ length: 4 }, () => run('verify', path));

@@ -65,7 +65,7 @@ describe('files that come and go', () => {
     const churn = spawn(
       'sh',
       ['-c', 'while :; do rm -rf proc/irq/6* sys/devices/system/cpu/cpu3*; cp -r spare/6* proc/irq/; done'],
-      { cwd: root, stdio: 'ignore' },
+      { cwd: root, stdio: ['ignore', 'pipe', 'ignore'], detached: true },
     );
     try {
       for (let round = 0; round < 40; round += 1) {
@@ -74,8 +74,10 @@ describe('files that come and go', () => {
         await new Promise((done) => setImmediate(done));
       }
     } finally {
-      const ended = new Promise((done) => churn.once('exit', done));
-      churn.kill('SIGKILL');
+      // The shell and what it runs: its `cp` would write on while the folder is removed.
+      const ended = new Promise((done) => churn.once('close', done));
+      churn.stdout?.resume();
+      if (churn.pid !== undefined) process.kill(-churn.pid, 'SIGKILL');
       await ended;
     }
   });

@@ -111,7 +111,14 @@ describe('topic names', () => {
   it.each(bad)('are 0x12, and no file appears anywhere: %s', async (_, name) => {
     const segments = join(node.dataDir, 'segments');
     const before = readdirSync(segments).sort();
-    const around = [readdirSync(node.dataDir).sort(), readdirSync(dirname(node.dataDir)).includes('escaped')];
+    // But for the copy of the counters, which comes every few seconds, under a temporary name first.
+    const around = () => [
+      readdirSync(node.dataDir)
+        .filter((one) => !one.startsWith('counters.lcf'))
+        .sort(),
+      readdirSync(dirname(node.dataDir)).includes('escaped'),
+    ];
+    const aroundBefore = around();
     const connection = await node.connect();
     expect((await connection.refused(Command.createTopic, name)).code).toBe(ErrorCode.invalidTopicName);
     if (name.length < 65_536) {
@@ -122,10 +129,7 @@ describe('topic names', () => {
     await expectOpen(connection);
     connection.close();
     expect(readdirSync(segments).sort()).toEqual(before);
-    expect([
-      readdirSync(node.dataDir).sort(),
-      readdirSync(dirname(node.dataDir)).includes('escaped'),
-    ]).toEqual(around);
+    expect(around()).toEqual(aroundBefore);
     expect(readdirSync('/tmp')).not.toContain('lance-escaped');
   });
 
@@ -252,7 +256,7 @@ describe('control payloads', () => {
     connection.close();
   });
 
-  it('of 12 MiB do no harm', { timeout: 60_000 }, async () => {
+  it('of 12 MiB do no harm', { timeout: 240_000 }, async () => {
     const connection = await node.connect();
     const error = await connection.refused(Command.setTopic, Buffer.alloc(12 * 1024 * 1024, '{'));
     expect([ErrorCode.invalidPayload, ErrorCode.topicNotFound]).toContain(error.code);
