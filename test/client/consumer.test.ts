@@ -13,7 +13,7 @@ beforeEach(async () => {
 afterEach(() => node.stop());
 
 const open = (options: Partial<ConsumerOptions> = {}) =>
-  Consumer.open({ endpoint: node.endpoint, topic: 'events', timeout: 2000, follow: false, ...options });
+  Consumer.open({ endpoint: node.endpoint, topic: 'events', timeout: 20_000, follow: false, ...options });
 
 async function values(consumer: Consumer): Promise<string[]> {
   const read: string[] = [];

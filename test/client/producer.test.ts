@@ -10,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => node.stop());
 
 const open = (options = {}) =>
-  Producer.open({ endpoint: node.endpoint, topic: 'events', timeout: 1000, ...options });
+  Producer.open({ endpoint: node.endpoint, topic: 'events', timeout: 20_000, ...options });
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => `record ${i}`);
 
 describe('Producer', () => {
@@ -83,7 +83,8 @@ describe('Producer', () => {
 
   it('no acknowledgement within the time-out is an unknown outcome', async () => {
     node.onIngest = () => 'silence';
-    const producer = await open({ timeout: 100 });
+    // Long enough to connect on a machine that stands still for a while.
+    const producer = await open({ timeout: 1_500 });
     await expect(producer.send({ value: 'x' })).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     await expect(producer.close()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
   });

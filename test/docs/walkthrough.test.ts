@@ -11,7 +11,7 @@ const pages = ['README.md', 'CONTRIBUTING.md', ...docs.map((name) => join('docs'
   .filter((name) => name.endsWith('.md'))
   .map((name) => ({ name, text: readFileSync(join(ROOT, name), 'utf8') }));
 
-describe('the walk-throughs', { timeout: 180_000 }, () => {
+describe('the walk-throughs', { timeout: 600_000 }, () => {
   it('begin in the README, and no page has a block that is not found', () => {
     const found = new Map(pages.map(({ name, text }) => [name, blocksOf(text).length]));
     expect(found.get('README.md')).toBeGreaterThan(5);

@@ -18,7 +18,7 @@ const serveArgs = (dataDir: string) => [
 
 async function until(done: () => boolean, what: string): Promise<void> {
   for (let waited = 0; !done(); waited++) {
-    if (waited > 600) throw new Error(`never: ${what}`);
+    if (waited > 2_000) throw new Error(`never: ${what}`);
     await sleep(50);
   }
 }
@@ -45,7 +45,7 @@ function onTerminal(dataDir: string, env: Record<string, string> = {}) {
   return { child, exited, text: () => text };
 }
 
-describe('on a terminal the log', { timeout: 60_000 }, () => {
+describe('on a terminal the log', { timeout: 240_000 }, () => {
   it('is for people: a time, a level, a sentence, in colours', async () => {
     const { child, exited, text } = onTerminal(tempDir());
     await until(() => text().includes('ready: clients on'), text());
@@ -81,7 +81,7 @@ describe('on a terminal the log', { timeout: 60_000 }, () => {
   });
 });
 
-describe('in a pipe the log', { timeout: 60_000 }, () => {
+describe('in a pipe the log', { timeout: 240_000 }, () => {
   it('is one JSON document a line, and pretty where log.format says so', async () => {
     const node = await startNode();
     const { stderr } = await node.stop();
@@ -123,7 +123,7 @@ describe('in a pipe the log', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a log file', { timeout: 60_000 }, () => {
+describe('a log file', { timeout: 240_000 }, () => {
   it('in the data directory becomes lance.log.1 when it has grown, and nothing is between the two', () => {
     const dir = tempDir();
     const file = new LogFile(100);

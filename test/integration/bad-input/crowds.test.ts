@@ -34,11 +34,12 @@ async function expectWorking(node: LanceNode, label: string): Promise<void> {
 describe('a crowd', () => {
   let node: LanceNode;
   beforeAll(async () => {
-    node = await startNode();
+    // Whoever says nothing, or half of something, is closed after this: no race with it here.
+    node = await startNode({ config: '[limits]\nframe_timeout = "30m"\n' });
   });
 
   it(`of ${CROWD} connections that send nothing does not keep others from being served`, {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const idle = await crowd(node, CROWD);
     await expectWorking(node, 'silent');
@@ -49,7 +50,7 @@ describe('a crowd', () => {
     await expectServing(node);
   });
 
-  it(`of ${CROWD} half-sent frames does not either`, { timeout: 90_000 }, async () => {
+  it(`of ${CROWD} half-sent frames does not either`, { timeout: 240_000 }, async () => {
     const connection = await node.connect();
     const topic = await connection.createTopic('half-sent');
     const halves = await crowd(node, CROWD);
@@ -81,7 +82,7 @@ describe('a crowd', () => {
     await expectServing(node);
   });
 
-  it('that comes and goes leaves nothing behind', { timeout: 90_000 }, async () => {
+  it('that comes and goes leaves nothing behind', { timeout: 240_000 }, async () => {
     const before = await node.residentBytes();
     for (let round = 0; round < 5; round++) {
       for (const connection of await crowd(node, 500)) connection.close();
@@ -110,7 +111,7 @@ describe('limits.connections', () => {
       const answer = await again.next();
       again.close();
       if (answer.batchId === BigInt(Command.topicResponse)) break;
-      expect(attempt, 'the freed place must be given again').toBeLessThan(100);
+      expect(attempt, 'the freed place must be given again').toBeLessThan(1_000);
       await sleep(50);
     }
     for (const connection of allowed) connection.close();
