@@ -38,7 +38,7 @@ const filesBelow = (path: string): string[] => {
   }
 };
 
-describe('lance bench', { timeout: 120_000 }, () => {
+describe('lance bench', { timeout: 240_000 }, () => {
   it('ends early with what was measured when the disk fills up in the middle', async (context) => {
     const small = join(dir, 'small');
     mkdirSync(small);
@@ -71,7 +71,8 @@ describe('lance bench', { timeout: 120_000 }, () => {
       expect(measured.seconds).toBeLessThan(80);
       expect(readdirSync(small).filter((name) => name.startsWith('lance-bench-'))).toEqual([]);
     } finally {
-      spawnSync('umount', [small]);
+      // A dead process's ring keeps the file system busy for a moment.
+      spawnSync('umount', ['--lazy', small]);
       rmSync(small, { recursive: true });
     }
   });
@@ -86,7 +87,6 @@ describe('lance bench', { timeout: 120_000 }, () => {
     const watch = setInterval(() => seen.push(terminal.lines), 50);
     const code = await terminal.exited;
     clearInterval(watch);
-    await sleep(100);
     expect(code, terminal.raw).toBe(0);
     const live = seen.find((lines) => lines.some((line) => /━.* s left/.test(line)));
     expect(live, seen.flat().join('\n')).toBeDefined();
@@ -106,7 +106,9 @@ describe('lance bench', { timeout: 120_000 }, () => {
     expect(await ended, said.stderr).toBe(0);
     expect(said.stdout).toContain('response (from due)');
     expect(said.stdout).not.toContain('\u001b');
-    expect(said.stderr.replace(/^The generator itself was late.*$/m, '').trim()).toBe('');
+    // What it says of a machine that others keep busy may be there.
+    const busy = /^The (generator itself was late|rate of 300 records|host of this virtual machine) .*$/gm;
+    expect(said.stderr.replace(busy, '').trim()).toBe('');
   });
 
   it('is content with a reader that has gone away, and cleans up', async () => {

@@ -8,7 +8,8 @@ import { LanceNode } from '../harness/node.js';
 import { lance } from '../support/cli.js';
 
 const root = resolve(import.meta.dirname, '../..');
-const quick = ['--duration', '400ms', '--warmup', '100ms'];
+/** Long enough for some acknowledgements where the disk stands still for half a second. */
+const quick = ['--duration', '1s', '--warmup', '200ms'];
 let dir: string;
 beforeAll(() => {
   // On the repository's own file system: /tmp may be memory.
@@ -24,7 +25,7 @@ async function bench(args: readonly string[]): Promise<BenchResult> {
   return JSON.parse(stdout) as BenchResult;
 }
 
-describe('lance bench', { timeout: 60_000 }, () => {
+describe('lance bench', { timeout: 240_000 }, () => {
   it('ingest prints the documented JSON with its floor, and leaves nothing behind', async () => {
     const found = await bench(['ingest', ...quick, '--repeat', '2']);
     expect(found).toMatchObject({ scenario: 'ingest', errors: 0, shortfall: 0, interrupted: false });
@@ -49,9 +50,10 @@ describe('lance bench', { timeout: 60_000 }, () => {
 
   it('latency keeps the schedule, also in Poisson arrivals, and writes a page', async () => {
     const page = join(dir, 'page.html');
+    // A thousand arrivals: a hundred of them come also where the machine stands still for most of the time.
     const found = await bench([
       'latency',
-      ...quick,
+      ...['--duration', '2s', '--warmup', '200ms'],
       '--rate',
       '500',
       '--arrivals',
@@ -60,7 +62,7 @@ describe('lance bench', { timeout: 60_000 }, () => {
       page,
     ]);
     expect(found.latency.count).toBeGreaterThan(100);
-    expect(found.latency.count).toBeLessThan(320);
+    expect(found.latency.count).toBeLessThan(1_300);
     expect(found.ratio?.latencyFloor).toBe('groupCommit');
     // The bare pipeline met the same arrivals.
     expect(found.floor?.pipelineLatency?.count).toBeGreaterThan(100);
@@ -170,7 +172,7 @@ describe('lance bench', { timeout: 60_000 }, () => {
       expect(code).toBe(1);
       expect(JSON.parse(stdout).error.code).toBe('DISK_FULL');
     } finally {
-      spawnSync('umount', [small]);
+      spawnSync('umount', ['--lazy', small]);
       rmSync(small, { recursive: true });
     }
   });
