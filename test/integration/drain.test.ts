@@ -28,12 +28,13 @@ async function busyNode(): Promise<Busy> {
   );
   const load = await Promise.all(logs.map((log) => ProducerLoad.start(node, log)));
   await sleep(700);
+  while (logs.some((log) => log.acknowledged.length === 0)) await sleep(10);
   return { node, logs, load };
 }
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s under load', (signal) => {
   it('drains: exit 0, every acknowledged record in the segments, the directory complete without its journal', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { node, logs, load } = await busyNode();
     node.signal(signal);
@@ -62,9 +63,10 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s under load', (signal) => {
 
 describe('a drain', () => {
   it('does not wait for half a frame, nor for a FetchWait of ten minutes, nor for idle connections', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
-    const node = await startNode();
+    // Waiting for the frame would take longer than drain.timeout, and the node end with 1.
+    const node = await startNode({ config: '[limits]\nframe_timeout = "10m"\n' });
     const connections = [
       await node.connect('crc32c'),
       await node.connect('crc32c'),
@@ -80,15 +82,12 @@ describe('a drain', () => {
       payload: raw('x'.repeat(1000)),
     });
     await half.write(frame.subarray(0, 100));
-    const started = performance.now();
-    await node.stop();
-    // Far below the frame time-out (30 s) and the wait; generous for a busy machine.
-    expect(performance.now() - started).toBeLessThan(25_000);
+    expect((await node.stop()).stderr).not.toContain('not drained');
     for (const connection of connections) connection.close();
   });
 
   it('accepts nobody any more once it is over, and answered what it had taken', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const node = await startNode();
     const connection = await node.connect();
@@ -107,10 +106,15 @@ describe('a drain', () => {
 });
 
 describe('a second signal', () => {
-  it('ends the node at once with exit 1, and nothing acknowledged is lost', { timeout: 60_000 }, async () => {
+  it('ends the node at once with exit 1, and nothing acknowledged is lost', {
+    timeout: 240_000,
+  }, async () => {
     const { node, logs, load } = await busyNode();
+    // Both at once for the node, whatever comes between the two here: the drain could be over by then.
+    node.signal('SIGSTOP');
     node.signal('SIGTERM');
     node.signal('SIGINT');
+    node.signal('SIGCONT');
     const exit = await node.exit();
     await Promise.all(load.map((producer) => producer.done));
     expect({ code: exit.code, signal: exit.signal }).toEqual({ code: 1, signal: null });

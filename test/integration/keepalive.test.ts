@@ -47,8 +47,13 @@ describe('keepalives', () => {
     // On a stalled machine the bucket has refilled meanwhile; never by more than one a second.
     expect(first).toBeLessThanOrEqual(11 + Math.floor(elapsed));
     // Exactly one more comes, unasked for: the one that is owed. The other nineteen were absorbed.
-    await sleep(3_500);
-    expect(first + (await answered(connection))).toBe(11);
+    let all = first;
+    if (all === 10) {
+      await connection.take((frame) => frame.flags === Flag.keepalive, 'the keepalive that is owed');
+      all += 1;
+    }
+    await sleep(2_500);
+    expect(all + (await answered(connection))).toBe(11);
     connection.close();
   });
 

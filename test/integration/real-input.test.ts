@@ -57,7 +57,7 @@ describe.each(['io_uring', 'pwritev2'])('with the %s backend', (backend) => {
     return exit.stdout;
   };
 
-  it('a file comes back as it went in, also after a restart', { timeout: 180_000 }, async () => {
+  it('a file comes back as it went in, also after a restart', { timeout: 600_000 }, async () => {
     const node = await startNode({ config });
     const created = await runLance(['topic', 'create', 'packages', '--json', '--endpoint', node.endpoint]);
     expect(JSON.parse(created.stdout)).toMatchObject({ name: 'packages', durability: 'durable' });
@@ -82,11 +82,11 @@ describe.each(['io_uring', 'pwritev2'])('with the %s backend', (backend) => {
   });
 
   it('a SIGKILL in the middle leaves a beginning of the file, with every acknowledged record', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const node = await startNode({ config });
     await runLance(['topic', 'create', 'packages', '--endpoint', node.endpoint]);
-    // Small batches make the run long enough to be cut in the middle.
+    // A batch for each line makes the run so long that it is cut in the middle, also where this process is held up for seconds.
     const producing = runLance(
       [
         'produce',
@@ -94,7 +94,7 @@ describe.each(['io_uring', 'pwritev2'])('with the %s backend', (backend) => {
         '--file',
         file,
         '--batch-bytes',
-        '4KiB',
+        '1',
         '--in-flight',
         '4',
         '--json',
