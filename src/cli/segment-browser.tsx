@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { render, useApp, useInput, useStdout } from 'ink';
+import { type Key, render, useApp, useInput, useStdout } from 'ink';
 import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { ExitCode, LanceError } from '../errors.js';
 import { type BatchSeen, type BrowseRow, collect, SegmentBrowser, segmentsFrom } from '../segment/index.js';
@@ -301,7 +301,7 @@ function Browser({ segments, onInterrupt }: BrowserProps): ReactElement {
     });
   const submit = (key: 'g' | '/', text: string) => (key === 'g' ? jump(text) : search(text));
 
-  useInput((input, key) => {
+  const press = (input: string, key: Pick<Key, 'return'> & Partial<Key>) => {
     if (key.ctrl && input === 'c') {
       onInterrupt();
       return app.exit();
@@ -338,6 +338,11 @@ function Browser({ segments, onInterrupt }: BrowserProps): ReactElement {
     else if (input === 'x') setAsText(!asText);
     else if (input === 'g' || input === '/') setPrompt({ key: input, text: '' });
     else if (input === 'n' && needle.current) search(needle.current);
+  };
+  useInput((input, key) => {
+    // A terminal hands over in one piece what was typed while this was busy: key by key, but for what is pasted.
+    if (typed.current || input.length < 2 || /^(k+|j+)$/.test(input)) press(input, key);
+    else for (const one of input) press(one, { return: one === '\r' });
   });
   const asked =
     prompt && (prompt.key === 'g' ? 'jump to (offset:N, record:N, time:T, key:HEX, byte:N): ' : 'search: ');
