@@ -92,7 +92,7 @@ impl Client {
     fn connect(started: &Started) -> Self {
         let stream = TcpStream::connect(started.address).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         Self(stream)
     }
@@ -196,7 +196,7 @@ fn records(seed: u64, count: usize, longest: usize) -> Vec<Vec<u8>> {
 fn drain(node: Node) {
     node.command(Command::Drain).unwrap();
     let mut seen = Vec::new();
-    for _ in 0..1000 {
+    for _ in 0..3_000 {
         let mut events = Vec::new();
         node.next_events(&mut events, Duration::from_millis(20));
         if events.contains(&Event::Drained) {

@@ -167,7 +167,8 @@ fn messages_cross_threads_under_every_idle_strategy() {
 
 #[test]
 fn a_wake_up_never_waits_for_the_parks_own_time_out() {
-    // With wake-ups lost, each number would take up to 100 ms: 300 of them, half a minute. The bound is far from both.
+    // With wake-ups lost, each number would take up to 100 ms: 1,000 of them, 100 seconds. The bound is far from both, also
+    // where the machine has other work.
     for chosen in backends() {
         let (mut feed, from) = queue(4);
         let sum = Arc::new(AtomicU64::new(0));
@@ -182,14 +183,14 @@ fn a_wake_up_never_waits_for_the_parks_own_time_out() {
         let runner = start(config, vec![Box::new(adder)], chosen);
         let mut control = crate::ring::ControlWaker::new(&chosen).unwrap();
         let start = Instant::now();
-        for number in 1..=300u64 {
+        for number in 1..=1_000u64 {
             assert_eq!(feed.push(1), Ok(()));
             control.notify(&wake).unwrap();
             while sum.load(Ordering::Relaxed) < number {
                 thread::yield_now();
             }
         }
-        assert!(start.elapsed() < Duration::from_secs(15));
+        assert!(start.elapsed() < Duration::from_secs(60));
         runner.join();
     }
 }

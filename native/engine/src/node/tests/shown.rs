@@ -34,7 +34,7 @@ fn shown(backend: Backend) {
     assert_eq!(header.flags, flag::CONTROL);
     let mut heard = Vec::new();
     // The keeper may still be sealing.
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         node.next_events(&mut heard, Duration::from_millis(10));
         let sealed = |e: &Event| matches!(e, Event::Log(LogEvent::SegmentSealed { .. }));
         if heard.iter().any(sealed) {
