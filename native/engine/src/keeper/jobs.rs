@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::files::{Catalogue, TopicFiles};
 use super::indexes::Index;
-use super::spare::{make_chunk, make_reserve, make_spares, DIRECT, FRESH_SPARES, REGION, SPARES};
-use super::{Job, Report, SegmentRef};
-use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR};
+use super::names::Named;
+use super::spare::{make_chunk, make_reserve, DIRECT, FRESH_SPARES, REGION, SPARES};
+use super::{Job, Report};
+use crate::format::names::{SegmentName, SEGMENTS_DIR};
 use crate::queue::{Receiver, Sender};
 use crate::recovery::write_checkpoint;
 use crate::storage::{Handle, Storage};
@@ -16,6 +17,10 @@ use crate::topics::TopicSlot;
 
 /// Jobs done before their names are flushed together.
 const GROUP: usize = 256;
+
+/// Creations that are made durable with one call for the whole file system, at least: fewer are flushed one by one, which
+/// leaves alone what others write there.
+const TOGETHER: usize = 8;
 
 /// Carries out jobs, one after the other.
 pub struct Keeper {
@@ -29,21 +34,17 @@ pub struct Keeper {
     pub(super) torn: Vec<(TopicSlot, u64)>,
     /// The reserve was made, or could not be.
     reserved: bool,
-    spares: Vec<String>,
+    pub(super) spares: Vec<String>,
+    /// Files for the creations of the group at hand: neither written nor flushed.
+    pub(super) raw: Vec<String>,
+    /// Creations of a group that are made durable together, at least.
+    pub(super) together: usize,
     /// Topics that have no segment yet: their first batches will want one each.
-    fresh: usize,
-    next_spare: u64,
+    pub(super) fresh: usize,
+    pub(super) next_spare: u64,
     pub(super) clock: u64,
     /// Reports that the queue had no room for.
     unsaid: std::collections::VecDeque<Report>,
-}
-
-/// A segment whose file has its name, but not durably yet.
-struct Named {
-    segment: SegmentRef,
-    slot: TopicSlot,
-    dir: String,
-    path: String,
 }
 
 impl Keeper {
@@ -66,11 +67,20 @@ impl Keeper {
             torn: Vec::new(),
             reserved: false,
             spares: Vec::new(),
+            raw: Vec::new(),
+            together: TOGETHER,
             fresh: 0,
             next_spare: 0,
             clock: 0,
             unsaid: std::collections::VecDeque::new(),
         }
+    }
+
+    /// Makes groups of this many creations durable together: the simulator's are small.
+    #[must_use]
+    pub fn together_from(mut self, creations: usize) -> Self {
+        self.together = creations;
+        self
     }
 
     /// Does what there is to do. Returns how much that was; 0: it may sleep.
@@ -94,6 +104,7 @@ impl Keeper {
         }
         done += usize::from(!named.is_empty());
         self.settle_names(named);
+        self.drop_raw();
         while let Some(report) = self.unsaid.pop_front() {
             if let Err(report) = self.reports.push(report) {
                 self.unsaid.push_front(report);
@@ -150,11 +161,12 @@ impl Keeper {
                 slot,
                 name,
             } => match self.name_spare(slot, &name) {
-                Ok((dir, path)) => named.push(Named {
+                Ok((dir, path, raw)) => named.push(Named {
                     segment,
                     slot,
                     dir,
                     path,
+                    raw,
                 }),
                 Err(error) => self.say(Report::Opened {
                     segment,
@@ -242,56 +254,9 @@ impl Keeper {
         }
     }
 
-    fn say(&mut self, report: Report) {
+    pub(super) fn say(&mut self, report: Report) {
         if let Err(report) = self.reports.push(report) {
             self.unsaid.push_back(report);
-        }
-    }
-
-    fn name_spare(&mut self, slot: TopicSlot, name: &SegmentName) -> io::Result<(String, String)> {
-        let path = self.path(slot, name, "lnc")?;
-        let dir = self.dir(slot)?;
-        if self.spares.is_empty() {
-            let number = self.spare_number();
-            let spare = make_spares(&*self.storage, &[number])?;
-            self.spares.extend(spare);
-        }
-        let Some(spare) = self.spares.pop() else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        self.storage.rename(&spare, &path)?;
-        self.catalogue.with(slot, |files| files.active.push(*name));
-        if name.base_offset == 0 {
-            self.fresh = self.fresh.saturating_sub(1);
-        }
-        Ok((dir, path))
-    }
-
-    /// Makes names durable, those of one group together: the first flush of a directory carries most of the others.
-    fn settle_names(&mut self, named: Vec<Named>) {
-        if named.is_empty() {
-            return;
-        }
-        let spare = self.storage.flush_dir(SPARE_DIR);
-        for Named {
-            segment,
-            slot,
-            dir,
-            path,
-        } in named
-        {
-            let flushed = match &spare {
-                Ok(()) => self.storage.flush_dir(&dir),
-                Err(error) => Err(io::Error::from_raw_os_error(
-                    error.raw_os_error().unwrap_or(libc::EIO),
-                )),
-            };
-            let result = flushed.and_then(|()| self.open(&path)).map_err(errno);
-            self.say(Report::Opened {
-                segment,
-                slot,
-                result,
-            });
         }
     }
 
@@ -303,36 +268,6 @@ impl Keeper {
             .inspect_err(|_| self.storage.close(file))?;
         // Only whole blocks can be written without extending the file.
         Ok((file, len / crate::limits::BLOCK * crate::limits::BLOCK))
-    }
-
-    /// Makes the spares that a group of creations lacks, together.
-    fn spares_for(&mut self, creates: usize) {
-        let missing = creates.saturating_sub(self.spares.len());
-        if missing > 1 && !self.spares_failed() {
-            self.add_spares(missing);
-        }
-    }
-
-    fn add_spares(&mut self, count: usize) {
-        let numbers: Vec<u64> = (0..count).map(|_| self.spare_number()).collect();
-        match make_spares(&*self.storage, &numbers) {
-            Ok(spares) => self.spares.extend(spares),
-            // Tried again when one is needed; then the error has somebody to go to.
-            Err(_) => self.next_spare = u64::MAX,
-        }
-    }
-
-    fn spares_failed(&self) -> bool {
-        self.next_spare == u64::MAX
-    }
-
-    fn spare_number(&mut self) -> u64 {
-        self.next_spare = if self.spares_failed() {
-            self.clock + 1
-        } else {
-            self.next_spare + 1
-        };
-        self.next_spare
     }
 
     pub(super) fn topic(&self, slot: TopicSlot) -> io::Result<String> {
@@ -355,7 +290,7 @@ impl Keeper {
     }
 }
 
-fn errno(error: io::Error) -> i32 {
+pub(super) fn errno(error: io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 

@@ -7,6 +7,7 @@ mod files;
 mod find;
 mod indexes;
 mod jobs;
+mod names;
 mod sealed;
 mod spare;
 

@@ -52,6 +52,21 @@ pub fn make_spares(storage: &dyn Storage, numbers: &[u64]) -> io::Result<Vec<Str
     Ok(paths.collect())
 }
 
+/// Makes a file for a segment that is waited for: its blocks are reserved, and neither written nor flushed.
+///
+/// # Errors
+/// The storage's own; nothing is left then.
+pub fn make_raw(storage: &dyn Storage, number: u64) -> io::Result<String> {
+    let path = format!("{SPARE_DIR}/{number:08}.lnc");
+    let file = create(storage, &path)?;
+    let reserved = storage.allocate(file, REGION);
+    storage.close(file);
+    if reserved.is_err() {
+        let _ = storage.unlink(&path);
+    }
+    reserved.map(|()| path)
+}
+
 /// Reserves room that recovery frees first: on a disk that filled to the last byte it still has to bring what the journal
 /// holds into the segments.
 ///

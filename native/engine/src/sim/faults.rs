@@ -9,6 +9,7 @@ pub enum IoKind {
     Write,
     Flush,
     FlushDir,
+    SyncNames,
     Create,
     Rename,
     Unlink,

@@ -68,6 +68,14 @@ impl File {
             .for_each(|logged| logged.durable = true);
         self.settle();
     }
+    /// Its length and its reserved blocks are durable, whatever becomes of the bytes.
+    pub fn length_flushed(&mut self) {
+        self.log
+            .iter_mut()
+            .filter(|logged| matches!(logged.change, Change::Grow(_) | Change::Cut(_)))
+            .for_each(|logged| logged.durable = true);
+        self.settle();
+    }
     /// A flush failed: of what it would have covered some is dropped for good, though readers go on seeing it.
     pub fn flush_failed(&mut self, covers: u64, rng: &mut Rng) {
         for (number, logged) in (self.first..).zip(&mut self.log) {

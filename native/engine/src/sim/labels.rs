@@ -49,6 +49,8 @@ pub enum Barrier {
     SyncWrite(FileKind),
     /// `fsync` of such directories.
     Names(DirKind),
+    /// `syncfs`: names, lengths and reserved blocks.
+    AllNames,
 }
 
 impl FileKind {

@@ -109,6 +109,16 @@ impl Medium {
         names.reverse();
         Some(names.join("/"))
     }
+    /// All names and all files' lengths are durable. Their bytes need not be: what the device holds of them in its cache
+    /// is flushed with a file of theirs only.
+    pub fn sync_names(&mut self) {
+        self.names.all_flushed();
+        for node in self.nodes.values_mut() {
+            if let Node::File(file) = node {
+                Arc::make_mut(file).length_flushed();
+            }
+        }
+    }
     /// What is left after the power went and came back.
     pub fn after_crash(&self, survival: &Survival, rng: &mut Rng) -> Self {
         let changes = self.in_flight.values().filter_map(|op| match op {

@@ -101,6 +101,12 @@ impl Names {
             }
         }
     }
+    /// All directories were.
+    pub fn all_flushed(&mut self) {
+        while let Some(logged) = self.log.pop_front() {
+            perform(&mut self.durable, &logged.change);
+        }
+    }
     /// What a crash leaves; `in_flight` are changes that had not completed.
     pub fn after_crash<'a>(
         &'a self,

@@ -142,6 +142,15 @@ impl Storage for SimDisk {
         Ok(())
     }
 
+    fn sync_names(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.named(IoKind::SyncNames, "", Some(Barrier::AllNames), None)?;
+        if !state.is_suppressed(Barrier::AllNames) {
+            state.medium.sync_names();
+        }
+        Ok(())
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         let ino = state.medium.find(from).ok_or_else(|| errno(libc::ENOENT))?;

@@ -5,6 +5,7 @@
 
 mod os;
 mod rehearsal;
+mod whole;
 
 use std::io;
 
@@ -55,6 +56,11 @@ pub trait Storage: Send + Sync {
     fn flush(&self, file: Handle) -> io::Result<()>;
     /// Makes the names in a directory durable. `""` is the data directory itself.
     fn flush_dir(&self, dir: &str) -> io::Result<()>;
+    /// Makes all names, lengths and reserved blocks of the data directory durable at once; bytes are not promised. An error
+    /// says of nothing that it failed, only that this was no help: whoever needs something durable flushes it by itself then.
+    fn sync_names(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn unlink(&self, path: &str) -> io::Result<()>;
     /// Makes a directory; one that exists is no error.

@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::whole::WholeSync;
 use super::{Handle, Open, Storage};
 
 /// The file whose lock says that a node runs here (formats.md).
@@ -23,6 +24,7 @@ pub struct OsStorage {
     direct: bool,
     /// The file system refused O_DIRECT at least once.
     refused: AtomicBool,
+    whole: WholeSync,
 }
 
 /// Held as long as this lives, and by the kernel no longer than the process does.
@@ -72,6 +74,7 @@ impl OsStorage {
             root: fs::canonicalize(root)?,
             direct,
             refused: AtomicBool::new(false),
+            whole: WholeSync::default(),
         })
     }
 
@@ -280,6 +283,10 @@ impl Storage for OsStorage {
 
     fn flush_dir(&self, dir: &str) -> io::Result<()> {
         File::open(self.path(dir)?)?.sync_all()
+    }
+
+    fn sync_names(&self) -> io::Result<()> {
+        self.whole.sync(&self.root)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

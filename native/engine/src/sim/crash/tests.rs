@@ -190,6 +190,11 @@ fn segments_without_durable_names_are_noticed() {
 }
 
 #[test]
+fn names_that_one_call_for_all_does_not_make_durable_are_noticed() {
+    is_noticed(Mutation::Suppress(Barrier::AllNames));
+}
+
+#[test]
 fn topics_without_durable_names_are_noticed() {
     is_noticed(Mutation::Suppress(Barrier::Names(DirKind::Segments)));
 }

@@ -43,6 +43,20 @@ fn a_durable_name_says_nothing_about_the_bytes() {
 }
 
 #[test]
+fn one_call_makes_all_names_and_lengths_durable_and_no_bytes() {
+    let disk = SimDisk::new(1);
+    disk.make_dir("dir").unwrap();
+    let file = disk.open("a", NEW).unwrap();
+    disk.allocate(file, 8).unwrap();
+    disk.write_at(file, b"bytes", 0).unwrap();
+    disk.rename("a", "dir/b").unwrap();
+    disk.sync_names().unwrap();
+    let left = disk.after_crash(Survival::NOTHING, 1);
+    assert_eq!(left.list("").unwrap(), names(&["dir"]));
+    assert_eq!(left.contents("dir/b").unwrap(), [0; 8]);
+}
+
+#[test]
 fn a_rename_shows_one_name_never_both_or_neither() {
     let (disk, _) = disk_with("a", b"bytes");
     disk.rename("a", "b").unwrap();
