@@ -111,6 +111,15 @@ impl Limits {
         let largest = self.batch_size + JUMBO_HEADROOM;
         self.with_jumbo(regular(&[4096, 16_384, 65_536, largest], &self.topic_slabs))
     }
+    /// The largest regular class of a topic's slabs; which one that is depends on `batch_size`.
+    #[must_use]
+    pub fn large_topic_class(&self) -> SlabClass {
+        let classes = self.topic_classes();
+        let regular = classes.iter().filter(|class| !class.lazy);
+        *regular
+            .max_by_key(|class| class.bytes)
+            .expect("there are regular classes")
+    }
     /// Classes of the pool in which frames are put together.
     #[must_use]
     pub fn frame_classes(&self) -> Vec<SlabClass> {
@@ -224,5 +233,21 @@ mod tests {
             let needed = BLOCK as u32 - 1 + BATCH_HEADER as u32 + batch_size;
             assert!(largest >= Some(needed), "{batch_size}: {classes:?}");
         }
+    }
+
+    #[test]
+    fn the_large_class_counts_all_slabs_of_its_size_and_none_is_larger() {
+        let large = |batch_size| {
+            let limits = Limits {
+                batch_size,
+                topic_slabs: [512, 640, 32, 64],
+                ..Limits::default()
+            };
+            let class = limits.large_topic_class();
+            (class.bytes, class.count)
+        };
+        assert_eq!(large(256 * 1024), (256 * 1024 + 8192, 64));
+        assert_eq!(large(65_536 - 8192), (65_536, 96), "two classes in one");
+        assert_eq!(large(4096), (65_536, 32), "that of a batch is a small one");
     }
 }

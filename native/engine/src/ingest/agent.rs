@@ -69,6 +69,10 @@ pub struct IngestAgent {
     /// Leaves while the bytes in it are borrowed.
     scratch: Option<Box<Scratch>>,
     counters: IngestCounters,
+    /// The next frame waits for a slab, and none has come since.
+    waiting: bool,
+    /// The I/O agent has to hear of something, although nothing was taken.
+    told: bool,
     next_age_check_ns: u64,
 }
 
@@ -88,24 +92,20 @@ impl IngestAgent {
         counters: &CountersFile,
     ) -> Self {
         let counters = IngestCounters::new(counters, config.actor_id, &pool);
-        let largest = limits
-            .topic_classes()
-            .iter()
-            .filter(|class| !class.lazy)
-            .map(|class| class.bytes)
-            .max();
         Self {
             topics: TopicMap::new(limits.topics, config.next_topic_id),
             states: Vec::with_capacity(limits.topics as usize),
             growing: Vec::with_capacity(2 * BURST),
             scratch: Some(Box::new(Scratch::new(limits.max_frame))),
-            largest: largest.unwrap_or(0),
+            largest: limits.large_topic_class().bytes,
             config,
             ends,
             shared,
             slabs,
             pool,
             counters,
+            waiting: false,
+            told: false,
             next_age_check_ns: 0,
         }
     }
@@ -118,7 +118,10 @@ impl IngestAgent {
             };
             done += 1;
             match message {
-                FromDisk::Free(slab) => self.pool.put(&self.slabs, slab),
+                FromDisk::Free(slab) => {
+                    self.pool.put(&self.slabs, slab);
+                    self.wait_no_more();
+                }
                 FromDisk::Add {
                     slot,
                     topic,
@@ -168,8 +171,20 @@ impl IngestAgent {
         }
     }
 
+    fn wait_no_more(&mut self) {
+        if std::mem::take(&mut self.waiting) {
+            self.shared.starved.store(false, Ordering::Relaxed);
+        }
+    }
+
     fn frames(&mut self) -> usize {
         let mut done = 0;
+        // Reading the frame again would find the same; only whether its topic still takes it may change meanwhile.
+        let still = |frame: &&IngestFrame| self.admit(frame).is_ok();
+        if self.waiting && self.ends.frames.peek().filter(still).is_some() {
+            return 0;
+        }
+        self.wait_no_more();
         while done < BURST
             && self.ends.replies.room() > 2
             && self.ends.to_disk.room() > ROOM + 2 * self.growing.len()
@@ -180,6 +195,9 @@ impl IngestAgent {
             match self.take(&frame) {
                 Err(Later) => {
                     self.shared.starved.store(true, Ordering::Relaxed);
+                    self.waiting = true;
+                    // It may be parked, and nothing else tells it.
+                    self.told = true;
                     self.counters.exhausted.inc();
                     break;
                 }
@@ -438,9 +456,11 @@ impl<R: WakeRing + ?Sized> Agent<R> for IngestAgent {
             self.next_age_check_ns = cx.now.mono_ns + AGE_CHECK_NS;
             self.age(cx.now.wall_ns);
         }
+        if std::mem::take(&mut self.told) || done > 0 {
+            self.ends.io.notify(cx.ring);
+        }
         if done > 0 {
             self.counters.pool(&self.pool);
-            self.ends.io.notify(cx.ring);
             self.ends.network.notify(cx.ring);
         }
         done

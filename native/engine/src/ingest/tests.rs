@@ -20,10 +20,14 @@ use crate::ring::{WakeRing, Waker};
 use crate::topics::TopicSlot;
 use crate::wake::WakeHandle;
 
-struct NoRing;
+/// Counts whom it wakes.
+#[derive(Default)]
+struct Woken(u32);
 
-impl WakeRing for NoRing {
-    fn wake(&mut self, _: Waker) {}
+impl WakeRing for Woken {
+    fn wake(&mut self, _: Waker) {
+        self.0 += 1;
+    }
 }
 
 struct Bench {
@@ -35,6 +39,9 @@ struct Bench {
     slabs: Arc<SlabTable>,
     shared: Arc<Shared>,
     payloads: Vec<Vec<u8>>,
+    /// The I/O agent's.
+    io: WakeHandle,
+    woken: Woken,
     now_ns: u64,
 }
 
@@ -63,13 +70,14 @@ impl Bench {
             segment_max_age_ns: 0,
             next_topic_id: 5,
         };
+        let io = WakeHandle::new();
         let ends = IngestEnds {
             frames: frames_in,
             replies,
             to_disk,
             from_disk,
             network: WakeHandle::new(),
-            io: WakeHandle::new(),
+            io: io.clone(),
         };
         let agent = IngestAgent::new(
             config,
@@ -97,6 +105,8 @@ impl Bench {
             slabs,
             shared,
             payloads: Vec::new(),
+            io,
+            woken: Woken::default(),
             now_ns: 1000,
         }
     }
@@ -127,7 +137,7 @@ impl Bench {
         };
         self.agent.do_work(&mut Cx {
             now,
-            ring: &mut NoRing,
+            ring: &mut self.woken,
         });
         let disk = std::iter::from_fn(|| self.to_disk.pop()).collect();
         (disk, std::iter::from_fn(|| self.replies.pop()).collect())
@@ -254,6 +264,23 @@ fn without_a_slab_a_frame_waits_and_is_stored_once_one_is_free() {
     let (disk, _) = bench.cycle();
     assert!(batches(&disk).is_empty(), "nothing is half stored");
     assert!(bench.orders.push(FromDisk::Free(slab.unwrap())).is_ok());
+}
+
+#[test]
+fn a_parked_io_agent_hears_of_a_frame_that_waits_for_a_slab() {
+    let mut bench = Bench::new(BarePayload::Wrap, [1, 0, 0, 0]);
+    bench.io.set_waker(Waker::Event(-1));
+    for _ in 0..2 {
+        bench.frame(5, raw(BLOCK as usize * 250));
+        assert_eq!(batches(&bench.cycle().0).len(), 1);
+    }
+    bench.frame(5, raw(BLOCK as usize * 250));
+    bench.io.raise();
+    assert!(bench.cycle().0.is_empty(), "no slab is left");
+    assert_eq!(bench.woken.0, 1);
+    bench.io.raise();
+    bench.cycle();
+    assert_eq!(bench.woken.0, 1, "it knows");
 }
 
 #[test]

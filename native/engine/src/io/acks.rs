@@ -1,10 +1,11 @@
 //! Watermarks: what is accepted and durable, and so acknowledged, readable and indexed.
 
 use super::agent::IoAgent;
-use super::topic::End;
+use super::topic::{End, Phase};
 use crate::format::batch::SortKey;
 use crate::format::index::IndexEntry;
 use crate::keeper::{Job, SegmentRef};
+use crate::memory::SlabId;
 use crate::messages::FromIo;
 use crate::recovery::index_due;
 use crate::topics::TopicSlot;
@@ -42,7 +43,9 @@ impl IoAgent {
             if accepted >= topic.journal.from {
                 accepted = accepted.max(topic.journal.to);
             }
-            if durable >= topic.journal.from && topic.journal.sequence <= flushed_blocks {
+            // Not beyond a gap in memory: what an unflushed segment has alone could not be carried on if its flush failed.
+            let from = topic.journal.from.max(topic.evicted);
+            if durable >= from && topic.journal.sequence <= flushed_blocks {
                 durable = durable.max(topic.journal.to);
             }
         }
@@ -181,9 +184,7 @@ impl IoAgent {
             self.shared.set_durable_offset(slot, reached);
             self.unstated.add(slot.0);
         }
-        if topic.durable == topic.accepted {
-            topic.flush_wanted = false;
-        } else {
+        if topic.durable < topic.accepted {
             self.unflushed.add(slot.0);
         }
     }
@@ -211,45 +212,76 @@ impl IoAgent {
         });
     }
 
-    /// Slabs whose bytes are all on stable storage in their segment are kept for readers only.
+    /// Slabs whose bytes are all in their segment, and as safe as the topic asks for, are kept for readers only; but for
+    /// what is durable in the journal alone, which must be carried on if the segment's flush fails.
     pub(super) fn clean(&mut self, slot: TopicSlot) {
-        let mut next = self.topics[slot.index()].first_slab;
+        let topic = &self.topics[slot.index()];
+        let (level, durable) = (topic.level(), topic.durable);
+        let mut next = topic.first_slab;
         while let Some(slab) = next {
             let held = self.slabs[slab];
             next = held.next;
             if held.clean {
                 continue;
             }
-            let flushed = self.segments[held.segment].flushed >= held.end;
-            if !held.closed || !flushed || held.filling {
+            if !held.closed || held.filling {
                 return;
             }
-            // Flushed to its end: if the last block was padded, the next slab starts in it.
+            let segment = &self.segments[held.segment];
+            // What is frozen is read and carried from memory until it is flushed.
+            let flushed = segment.flushed >= held.end;
+            let there = flushed
+                || self.topics[slot.index()].phase == Phase::Live
+                    && segment.accepted >= held.end
+                    && segment.log(held.end) <= level
+                    && durable <= segment.log(held.first.max(segment.flushed));
+            if !there {
+                return;
+            }
+            // Written to its end: if the last block was padded, the next slab starts in it.
+            let log_end = segment.log(held.end);
             let topic = &mut self.topics[slot.index()];
             if topic.write_slab == Some(slab) {
                 topic.write_slab = held.next;
             }
-            self.slabs.mark_clean(slab);
+            self.slabs.mark_clean(slab, log_end);
         }
     }
 
     /// Gives the oldest clean slab back. False: none is clean.
     pub(super) fn evict(&mut self) -> bool {
-        let Some(slab) = self.slabs.pop_clean() else {
+        let Some(slab) = self.slabs.oldest_clean() else {
             return false;
         };
-        let held = self.slabs.release(slab);
-        let topic = &mut self.topics[held.slot.index()];
-        assert_eq!(
-            topic.first_slab,
-            Some(slab),
-            "a topic's slabs become clean in order"
-        );
-        topic.first_slab = held.next;
-        if topic.last_slab == Some(slab) {
-            topic.last_slab = None;
-        }
-        self.give_back(slab);
+        self.evict_up_to(slab);
         true
+    }
+
+    /// Gives the oldest clean one of the large slabs back, and what its topic has before it. False: none is clean.
+    pub(super) fn evict_large(&mut self) -> bool {
+        let Some(slab) = self.slabs.oldest_large_clean() else {
+            return false;
+        };
+        self.evict_up_to(slab);
+        true
+    }
+
+    /// A topic's slabs become clean in order, and go in order.
+    fn evict_up_to(&mut self, last: SlabId) {
+        let slot = self.slabs[last].slot;
+        while let Some(slab) = self.topics[slot.index()].first_slab {
+            self.slabs.forget_clean(slab);
+            let held = self.slabs.release(slab);
+            let topic = &mut self.topics[slot.index()];
+            topic.first_slab = held.next;
+            topic.evicted = held.log_end;
+            if topic.last_slab == Some(slab) {
+                topic.last_slab = None;
+            }
+            self.give_back(slab);
+            if slab == last {
+                return;
+            }
+        }
     }
 }

@@ -133,11 +133,15 @@ pub struct IoAgent {
     pub(super) fills: Vec<(SlabId, SlabId)>,
     pub(super) file_slots: Vec<FileSlot>,
     pub(super) uninstall: Vec<FileSlot>,
+    /// A segment found no place for its file.
+    pub(super) files_wanted: bool,
     pub(super) settling: u32,
     pub(super) settle_cursor: u32,
     pub(super) carrying: Carrying,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
+    /// Topics' slabs of the largest regular size: how many there are.
+    pub(super) large_budget: u32,
     pub(super) pressure: bool,
     /// Topics still to be looked at under pressure, before only a completion or a report can change anything.
     pub(super) pressed: u32,
@@ -207,6 +211,7 @@ impl IoAgent {
         );
         let topics = limits.topics;
         let segments = limits.open_segments();
+        let large = limits.large_topic_class();
         let mut commits = Commits::new(limits);
         commits.show_in(counters.commit_rows());
         let budget = limits
@@ -218,7 +223,8 @@ impl IoAgent {
         Self {
             journal: Journal::new(chunks, config.sequence, buffer, buffer_bytes, topics),
             map: TopicMap::new(topics, config.next_topic_id),
-            slabs: Slabs::new(table.clone(), slabs),
+            slabs: Slabs::new(table.clone(), slabs, large.bytes),
+            large_budget: large.count,
             segments: Segments::new(segments),
             topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],
@@ -237,6 +243,7 @@ impl IoAgent {
             scratch,
             file_slots: limits.segment_files().rev().map(FileSlot).collect(),
             uninstall: Vec::with_capacity(limits.file_slots() as usize),
+            files_wanted: false,
             settling: 0,
             settle_cursor: 0,
             carrying: Carrying::default(),
@@ -424,6 +431,13 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
             self.counters.pools(self.reader.pools());
         }
         done += self.drain_step();
+        if std::mem::take(&mut self.files_wanted) && self.file_slots.is_empty() {
+            done += self.rest_files();
+        }
+        if !self.uninstall.is_empty() {
+            done += 1;
+            self.unstall();
+        }
         while let Some(slot) = self.uninstall.pop() {
             cx.ring.uninstall(slot);
             self.file_slots.push(slot);

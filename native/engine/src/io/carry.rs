@@ -1,8 +1,8 @@
 //! What the journal alone holds of a frozen topic goes along from chunk to chunk, so that one topic's I/O error does not
 //! keep the ring from going round (design.md, section 5).
 //!
-//! Its acknowledged bytes that no flushed segment has are all in slabs still. They are journaled again into the current
-//! chunk; once that is flushed, the topic needs no older one.
+//! Its durable bytes that no flushed segment has are all in slabs still. They, and what of the acknowledged is in slabs, are
+//! journaled again into the current chunk; once that is flushed, the topic needs no older one.
 
 use super::agent::IoAgent;
 use super::chunks::MAX_CHUNKS;

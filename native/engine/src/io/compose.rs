@@ -57,7 +57,7 @@ impl IoAgent {
             return true;
         }
         let covered = self.covered(slot);
-        if covered >= topic.appended || topic.journal.pending > 0 {
+        if covered >= topic.appended || topic.journal.pending > 0 || self.goes_direct(slot) {
             return false;
         }
         // While direct writes of the topic are on their way, what comes behind them waits for the next one, or for them.
@@ -122,6 +122,9 @@ impl IoAgent {
         let topic = self.topics[slot.index()];
         if topic.needs_tail && !topic.tail_pending && !self.compose_settled_tail(block, slot) {
             return false;
+        }
+        if self.goes_direct(slot) {
+            return true;
         }
         let covered = self.covered(slot);
         let mut end = covered;

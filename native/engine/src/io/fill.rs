@@ -54,7 +54,7 @@ impl IoAgent {
                 return true;
             }
         }
-        // Everything before the slab was written and flushed before the slab that held it was let go.
+        // Everything before the slab was written before the slab that held it was let go.
         let Some(file) = self.segments[held.segment].open() else {
             return false;
         };

@@ -132,6 +132,8 @@ impl IoAgent {
             filling: false,
             first_offset: topic.next.offset,
             clean: false,
+            log_end: 0,
+            cleaned: 0,
             next: None,
         };
         self.slabs.take(slab, held);
@@ -202,10 +204,11 @@ impl IoAgent {
         self.ready.add(slot.0);
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
-        if topic.settle == Settle::Closing {
+        if let Settle::Closing { flush } = topic.settle {
             topic.settle = Settle::Writing {
                 to: topic.appended,
                 generation,
+                flush,
             };
         }
     }

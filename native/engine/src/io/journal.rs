@@ -449,7 +449,7 @@ impl IoAgent {
             let low = std::mem::take(&mut topic.journal.low);
             topic.journal.hold = 0;
             self.journal.chunks.hold(low, 0);
-        } else if let Settle::Writing { to, generation } = topic.settle {
+        } else if let Settle::Writing { to, generation, .. } = topic.settle {
             if flushed >= to && generation > topic.journal.low {
                 let low = std::mem::replace(&mut topic.journal.low, generation);
                 self.journal.chunks.hold(low, generation);

@@ -12,8 +12,11 @@ use crate::recovery::Durability;
 use crate::ring::Completion;
 use crate::topics::TopicSlot;
 
-/// Unflushed bytes of a segment that nobody waits for, before they are flushed all the same.
+/// Unflushed bytes of a segment that the journal holds too, before they are flushed all the same.
 const LAZY_FLUSH: u64 = 1 << 20;
+/// Unflushed bytes of a `written` topic's segment, before they are flushed ahead of the interval: a flush stops the device
+/// for as long as it takes, and a reader finds its way over unflushed bytes without index entries.
+const WRITTEN_FLUSH: u64 = 256 << 20;
 /// Flushes that are under way at once, at most.
 pub(super) const FLUSHES: u32 = 4;
 /// A segment's blocks are reserved in steps that double up to this.
@@ -59,6 +62,16 @@ impl IoAgent {
             let segment = &self.segments[at];
             journal.max(segment.log(segment.submitted))
         })
+    }
+
+    /// Whether what nobody has yet of a topic is enough for its segment alone, and goes there as soon as it may.
+    pub(super) fn goes_direct(&self, slot: TopicSlot) -> bool {
+        let topic = &self.topics[slot.index()];
+        let pending = topic.appended - self.covered(slot).min(topic.appended);
+        pending >= DIRECT_BYTES
+            && topic
+                .last_segment
+                .is_some_and(|at| self.segments[at].open().is_some())
     }
 
     fn pump<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
@@ -121,7 +134,7 @@ impl IoAgent {
         let segment = &self.segments[at];
         // A block that holds acknowledged bytes is written again only while a flushed journal entry holds them.
         if segment.settled > held.base && segment.submitted == segment.settled {
-            if segment.flushed < segment.settled {
+            if segment.accepted < segment.settled {
                 return false;
             }
             if !segment.protected {
@@ -153,6 +166,12 @@ impl IoAgent {
         match segment.file {
             File::Open { .. } => true,
             File::Opening => false,
+            // A file that is there is opened only when it has a place; one that is not is made all the same, for its name.
+            File::Closed if segment.created && self.file_slots.is_empty() => {
+                self.files_wanted = true;
+                self.stalled.add(slot.0);
+                false
+            }
             File::Closed => {
                 let name = segment.name;
                 let job = if segment.created {
@@ -319,26 +338,30 @@ impl IoAgent {
     }
 
     fn flush_due<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
-        let topic = &self.topics[slot.index()];
-        let mut next = topic.first_segment;
+        let mut next = self.topics[slot.index()].first_segment;
         while let Some(at) = next {
             let segment = &self.segments[at];
             next = segment.next;
             let unflushed = segment.accepted - segment.flushed.min(segment.accepted);
-            if unflushed == 0 || segment.flushing.is_some() {
+            if unflushed == 0 {
+                let topic = &mut self.topics[slot.index()];
+                topic.flush_wanted &= topic.last_segment != Some(at);
+                continue;
+            }
+            if segment.flushing.is_some() {
                 continue;
             }
             let topic = &self.topics[slot.index()];
-            let waited_for = match topic.durability {
-                Durability::Durable => segment.log(segment.accepted) > topic.durable,
-                Durability::Written => false,
+            let (waited_for, lazy) = match topic.durability {
+                Durability::Durable => (segment.log(segment.accepted) > topic.durable, LAZY_FLUSH),
+                Durability::Written => (false, WRITTEN_FLUSH),
             };
-            let closing = matches!(topic.settle, Settle::Writing { .. }) || segment.end.is_some();
+            let settling = matches!(topic.settle, Settle::Writing { flush: true, .. });
             let due = waited_for
-                || closing
-                || self.pressure
+                || settling
+                || segment.end.is_some()
                 || topic.flush_wanted
-                || unflushed >= LAZY_FLUSH;
+                || unflushed >= lazy;
             if due {
                 if self.flushes == FLUSHES {
                     self.stalled.add(slot.0);
@@ -354,6 +377,9 @@ impl IoAgent {
         let Some(file) = segment.open() else { return };
         segment.flushing = Some(segment.accepted);
         self.flushes += 1;
+        let topic = &mut self.topics[slot.index()];
+        // What is accepted from now on waits for the next interval.
+        topic.flush_wanted &= topic.last_segment != Some(at);
         self.mark_flush(slot);
         let token = self.token(Kind::Flush, u64::from(at));
         self.flush_started[at as usize] = cx.now.mono_ns;

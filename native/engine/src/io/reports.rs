@@ -95,7 +95,7 @@ impl IoAgent {
                         }
                     }
                 } else {
-                    self.rest_files();
+                    self.files_wanted = true;
                     let _ = self.tell_keeper(crate::keeper::Job::Close { file: handle });
                     self.stalled.add(slot.0);
                 }
@@ -260,6 +260,7 @@ impl IoAgent {
         let (id, offset) = (topic.id, topic.readable.offset);
         self.show_topic(slot);
         self.fail_all(slot);
+        self.keep_unflushed(slot);
         self.release_unreadable(slot);
         self.log(LogEvent::TopicFrozen {
             topic: id,
@@ -272,6 +273,20 @@ impl IoAgent {
                 query,
                 result: Err(self.storage_refusal(slot)),
             });
+        }
+    }
+
+    /// What was accepted and never flushed may not be on the disk: it is served from memory, as far as that still has it.
+    fn keep_unflushed(&mut self, slot: TopicSlot) {
+        let flushed = self.flushed_log(slot);
+        let mut next = self.topics[slot.index()].first_slab;
+        while let Some(slab) = next {
+            let held = &mut self.slabs[slab];
+            next = held.next;
+            if held.clean && held.log_end > flushed {
+                held.clean = false;
+                self.slabs.forget_clean(slab);
+            }
         }
     }
 

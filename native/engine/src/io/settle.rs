@@ -11,24 +11,34 @@ use crate::topics::TopicSlot;
 const BURST: usize = 256;
 /// Settlings under way at once, at most: each holds a slab and waits for a flush.
 const AT_ONCE: u32 = 128;
+/// Files that are closed at once, at most, and segments that are brought to rest for the want of a file.
+const CLOSED_AT_ONCE: usize = 64;
+const RESTING: usize = 16;
 
 impl IoAgent {
-    /// Starts to settle a topic, if there is anything to.
-    pub(super) fn settle(&mut self, slot: TopicSlot) {
+    /// Starts to settle a topic, if there is anything to: to write it, and on request to flush it.
+    pub(super) fn settle(&mut self, slot: TopicSlot, flush: bool) {
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
-        if topic.settle != Settle::No || topic.phase != Phase::Live {
+        if topic.phase != Phase::Live || topic.settle.asks(flush) {
             return;
         }
-        let Some(last) = topic.last_slab else { return };
+        let dirty = topic.last_slab.filter(|&last| !self.slabs[last].clean);
+        let Some(last) = dirty else {
+            // All of it is written: what may be wanting is the flush.
+            let (wanted, appended) = (topic.flush_wanted, topic.appended);
+            if flush && !wanted && self.flushed_log(slot) < appended {
+                self.topics[slot.index()].flush_wanted = true;
+                self.ready.add(slot.0);
+            }
+            return;
+        };
         let held = &self.slabs[last];
-        if held.clean {
-            return;
-        }
         if held.closed {
             topic.settle = Settle::Writing {
                 to: topic.appended,
                 generation,
+                flush,
             };
         } else {
             if self
@@ -39,7 +49,7 @@ impl IoAgent {
             {
                 return;
             }
-            topic.settle = Settle::Closing;
+            topic.settle = Settle::Closing { flush };
         }
         self.settling += 1;
         self.ready.add(slot.0);
@@ -48,12 +58,30 @@ impl IoAgent {
     /// Notices that a topic is settled.
     pub(super) fn settled(&mut self, slot: TopicSlot) {
         self.let_journal_go(slot);
-        if let Settle::Writing { to, .. } = self.topics[slot.index()].settle {
-            if self.flushed_log(slot) >= to {
+        if let Settle::Writing { to, flush, .. } = self.topics[slot.index()].settle {
+            let reached = match flush {
+                true => self.flushed_log(slot),
+                false => self.accepted_log(slot),
+            };
+            if reached >= to {
                 self.topics[slot.index()].settle = Settle::No;
                 self.settling -= 1;
             }
         }
+    }
+
+    /// Log position up to which the device has accepted the topic's segments without a gap.
+    fn accepted_log(&self, slot: TopicSlot) -> u64 {
+        let mut next = self.topics[slot.index()].first_segment;
+        let mut accepted = u64::MAX;
+        while let Some(at) = next {
+            let segment = &self.segments[at];
+            accepted = segment.log(segment.accepted);
+            next = segment
+                .next
+                .filter(|_| segment.end.is_some_and(|end| segment.accepted >= end));
+        }
+        accepted
     }
 
     /// Goes round the topics and settles those that a chunk, a drain or the want of slabs waits for.
@@ -87,15 +115,14 @@ impl IoAgent {
                 segment.writes > 0 || segment.flushing.is_some()
             });
             let pressure = pressure && !under_way;
-            if pressure && topic.first_slab.is_some() {
-                // What was written of it is flushed.
-                self.ready.add(slot.0);
-            }
+            // What is durable in the journal alone stays in memory until it is flushed.
+            let held = pressure && topic.durable > self.flushed_log(slot);
+            let flush = needed || self.draining || held;
             if needed && topic.phase == Phase::Frozen {
                 started += usize::from(self.carry(slot));
-            } else if needed || self.draining || pressure {
+            } else if flush || pressure {
                 let before = self.settling;
-                self.settle(slot);
+                self.settle(slot, flush);
                 started += (self.settling - before) as usize;
             }
         }
@@ -112,52 +139,99 @@ impl IoAgent {
         } else {
             self.slab_budget / 4 * 3
         };
-        while self.slabs.bytes_held() > keep && self.ends.to_ingest.room() > 8 {
-            if !self.evict() {
+        // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
+        let keep_large = self.large_budget - self.large_budget / 4;
+        while self.ends.to_ingest.room() > 8 {
+            let given = self.slabs.bytes_held() > keep && self.evict()
+                || self.slabs.large_held() > keep_large && self.evict_large();
+            if !given {
                 break;
             }
             done += 1;
         }
-        if starved {
-            if done == 0 && self.ends.to_ingest.room() > 8 && self.evict() {
-                done += 1;
-            }
+        if starved && done == 0 && self.ends.to_ingest.room() > 8 && self.evict() {
+            done += 1;
+        }
+        if starved && done > 0 {
+            // Whoever finds that it was not the right one says so again.
             self.shared.starved.store(false, Relaxed);
         }
         // Nothing clean is left to give: some dirty slabs must become clean, as long as a frame waits.
         let pressure = starved && done == 0;
         if pressure && !self.pressure {
             self.counters.pressure.inc();
+            self.pressed = self.topics.len() as u32;
         }
         self.pressure = pressure;
         done
     }
 
-    /// Closes the files of segments that rest, so that others can be opened.
-    pub(super) fn rest_files(&mut self) {
+    /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns
+    /// for how many it did something.
+    pub(super) fn rest_files(&mut self) -> usize {
         let mut closed = 0;
         for slot in 0..self.topics.len() {
-            if !self.live[slot] || closed == 64 {
-                continue;
+            if closed == CLOSED_AT_ONCE || self.ends.to_keeper.room() == 0 {
+                break;
             }
-            let Some(at) = self.topics[slot].last_segment else {
+            let Some((at, handle)) = self.idle_file(slot) else {
                 continue;
             };
             let segment = &self.segments[at];
-            let rests = segment.writes == 0
-                && segment.flushing.is_none()
-                && !segment.extending
-                && !segment.sealing
-                && segment.submitted == segment.flushed
-                && self.topics[slot]
-                    .last_slab
-                    .is_none_or(|slab| self.slabs[slab].clean);
-            if let (true, File::Open { handle, .. }) = (rests, segment.file) {
+            if segment.submitted == segment.flushed && self.all_clean(slot) {
                 self.drop_file(at);
                 let _ = self.tell_keeper(crate::keeper::Job::Close { file: handle });
                 closed += 1;
             }
         }
+        if closed > 0 {
+            return closed;
+        }
+        // Those come first that only a flush is wanting: while nobody's slabs are, nobody else asks for it.
+        let (flushes, coming) = self.bring_to_rest(RESTING, true);
+        flushes + self.bring_to_rest(RESTING.saturating_sub(coming), false).0
+    }
+
+    /// Has topics with an open file flushed, or settled if they hold anything that is not written, until so many come to
+    /// rest. Returns how many it asked, and how many will rest with those that were asked before.
+    fn bring_to_rest(&mut self, enough: usize, written: bool) -> (usize, usize) {
+        let (mut asked, mut coming) = (0, 0);
+        for slot in 0..self.topics.len() {
+            if coming >= enough {
+                break;
+            }
+            let topic = &self.topics[slot];
+            if topic.phase != Phase::Live || self.idle_file(slot).is_none() {
+                continue;
+            }
+            if topic.flush_wanted || topic.settle != Settle::No {
+                coming += usize::from(written);
+            } else if self.all_clean(slot) == written {
+                self.settle(TopicSlot(slot as u32), true);
+                asked += 1;
+                coming += 1;
+            }
+        }
+        (asked, coming)
+    }
+
+    /// A topic's last segment with an open file that nothing is under way in.
+    fn idle_file(&self, slot: usize) -> Option<(SegmentRef, crate::storage::Handle)> {
+        let at = self.topics[slot].last_segment.filter(|_| self.live[slot])?;
+        let segment = &self.segments[at];
+        let File::Open { handle, .. } = segment.file else {
+            return None;
+        };
+        let busy = segment.writes > 0
+            || segment.flushing.is_some()
+            || segment.extending
+            || segment.sealing;
+        (!busy).then_some((at, handle))
+    }
+
+    fn all_clean(&self, slot: usize) -> bool {
+        let last = self.topics[slot].last_slab;
+        last.is_none_or(|slab| self.slabs[slab].clean)
     }
 
     /// Takes a segment's file out of the ring's table; the handle is the caller's to close.

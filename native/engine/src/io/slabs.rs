@@ -26,8 +26,12 @@ pub struct Held {
     pub filling: bool,
     /// Offset of the first record of its first batch.
     pub first_offset: u64,
-    /// Everything in it is on stable storage in its segment: it is kept only for readers.
+    /// Everything in it is in its segment, as safe as its topic asks for: it is kept only for readers.
     pub clean: bool,
+    /// Log position of its end, once it is clean: it may outlive its segment.
+    pub log_end: u64,
+    /// Clean slabs became so in this order.
+    pub cleaned: u64,
     /// The topic's next one.
     pub next: Option<SlabId>,
 }
@@ -36,53 +40,87 @@ pub struct Held {
 pub struct Slabs {
     table: std::sync::Arc<SlabTable>,
     held: Vec<Option<Held>>,
-    /// Clean ones, oldest first: the tail cache, and what is given back first.
-    clean: VecDeque<SlabId>,
+    /// Clean ones, oldest first: the tail cache, and what is given back first. The second are the large ones.
+    clean: [VecDeque<SlabId>; 2],
+    cleaned: u64,
     /// Bytes held, jumbo ones included.
     bytes: u64,
+    /// How many are held of the largest regular size.
+    large: u32,
+    large_bytes: u32,
 }
 
 impl Slabs {
-    /// For the slabs of a table of `count` entries.
+    /// For the slabs of a table of `count` entries; those of `large_bytes` are counted.
     #[must_use]
-    pub fn new(table: std::sync::Arc<SlabTable>, count: u32) -> Self {
+    pub fn new(table: std::sync::Arc<SlabTable>, count: u32, large_bytes: u32) -> Self {
         Self {
             table,
             held: (0..count).map(|_| None).collect(),
-            clean: VecDeque::with_capacity(count as usize),
+            clean: [count, count].map(|count| VecDeque::with_capacity(count as usize)),
+            cleaned: 0,
             bytes: 0,
+            large: 0,
+            large_bytes,
         }
     }
     /// Takes a slab over.
     pub fn take(&mut self, slab: SlabId, held: Held) {
         assert!(self.held[slab.0 as usize].is_none(), "a slab has one owner");
         self.bytes += u64::from(self.table.bytes(slab));
+        self.large += u32::from(self.is_large(slab));
         self.held[slab.0 as usize] = Some(held);
     }
     /// Lets a slab go.
     pub fn release(&mut self, slab: SlabId) -> Held {
         self.bytes -= u64::from(self.table.bytes(slab));
+        self.large -= u32::from(self.is_large(slab));
         self.held[slab.0 as usize]
             .take()
             .expect("a slab is released once")
     }
-    /// Marks a slab as kept for readers only.
-    pub fn mark_clean(&mut self, slab: SlabId) {
-        self[slab].clean = true;
-        self.clean.push_back(slab);
+    fn is_large(&self, slab: SlabId) -> bool {
+        self.table.bytes(slab) == self.large_bytes
     }
-    /// Takes the oldest clean slab out of the queue.
-    pub fn pop_clean(&mut self) -> Option<SlabId> {
-        self.clean.pop_front()
+    /// Marks a slab, whose end is at a log position, as kept for readers only.
+    pub fn mark_clean(&mut self, slab: SlabId, log_end: u64) {
+        self.cleaned += 1;
+        let cleaned = self.cleaned;
+        let held = &mut self[slab];
+        (held.clean, held.log_end, held.cleaned) = (true, log_end, cleaned);
+        let large = self.is_large(slab);
+        self.clean[usize::from(large)].push_back(slab);
+    }
+    /// The one that has been clean for longest.
+    #[must_use]
+    pub fn oldest_clean(&self) -> Option<SlabId> {
+        let fronts = self.clean.iter().filter_map(VecDeque::front);
+        fronts.copied().min_by_key(|&slab| self[slab].cleaned)
+    }
+    /// The one among the large ones.
+    #[must_use]
+    pub fn oldest_large_clean(&self) -> Option<SlabId> {
+        self.clean[1].front().copied()
     }
     /// Takes a slab out of the queue of clean ones, wherever it stands there.
     pub fn forget_clean(&mut self, slab: SlabId) {
-        self.clean.retain(|&other| other != slab);
+        let large = self.is_large(slab);
+        let queue = &mut self.clean[usize::from(large)];
+        if queue.front() == Some(&slab) {
+            queue.pop_front();
+        } else {
+            queue.retain(|&other| other != slab);
+        }
     }
     /// Bytes held.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.bytes
+    }
+    /// How many large ones are held.
+    #[must_use]
+    pub fn large_held(&self) -> u32 {
+        self.large
     }
     /// Complete bytes of a slab, `from..to` in positions of its segment.
     #[must_use]

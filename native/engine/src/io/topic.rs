@@ -48,10 +48,27 @@ pub enum Settle {
     #[default]
     No,
     /// The ingest agent was asked to close the slab.
-    Closing,
+    Closing { flush: bool },
     /// Everything up to this log position goes to the segment, the last partial block too. `generation` is the journal's
-    /// when that was fixed.
-    Writing { to: u64, generation: u64 },
+    /// when that was fixed. Without `flush` it is only written: that frees a slab, and a chunk of the journal is not wanted.
+    Writing {
+        to: u64,
+        generation: u64,
+        flush: bool,
+    },
+}
+
+impl Settle {
+    /// Asks for stable storage too, if something is under way. False: nothing is.
+    pub fn asks(&mut self, stable: bool) -> bool {
+        match self {
+            Self::No => false,
+            Self::Closing { flush } | Self::Writing { flush, .. } => {
+                *flush |= stable;
+                true
+            }
+        }
+    }
 }
 
 /// A topic.
@@ -78,6 +95,8 @@ pub struct Topic {
     pub unsealed: u32,
     pub first_slab: Option<SlabId>,
     pub last_slab: Option<SlabId>,
+    /// Log position up to which slabs were given back. None of those held bytes that are durable in the journal alone.
+    pub evicted: u64,
     /// The slab whose bytes go to the segment next; everything in those before it was submitted.
     pub write_slab: Option<SlabId>,
     /// Complete batches that are not readable yet (`Batch`).

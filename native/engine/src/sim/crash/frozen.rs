@@ -17,7 +17,7 @@ const CHUNKS: u64 = 12;
 const QUIET: (u64, u64) = (20_000, 50_000);
 
 impl Run {
-    fn send_quiet(&mut self, topic: u32, (least, most): (u64, u64)) -> Outcome<()> {
+    pub(super) fn send_quiet(&mut self, topic: u32, (least, most): (u64, u64)) -> Outcome<()> {
         let payload = Payload::sized(&mut self.rng, least, most);
         assert!(self.send_payload(topic, payload), "one frame at a time");
         self.settle()

@@ -11,6 +11,7 @@ mod frozen;
 mod lives;
 mod model;
 mod node;
+mod pressed;
 mod reads;
 mod rot;
 mod run;

@@ -58,13 +58,15 @@ impl Sizes {
 }
 
 const NODE_ID: u16 = 1;
-const TOPICS: u32 = 8;
+const TOPICS: u32 = 24;
 
 fn limits(seed: u64) -> Limits {
     Limits {
         max_frame: 512 * 1024,
         connections: 8,
         topics: TOPICS,
+        // Places for the files of 16 segments.
+        open_files: 0,
         inflight_frames: 256,
         commits: 32,
         commits_per_topic: 8,
@@ -341,6 +343,12 @@ impl SimNode {
         self.shared
             .draining
             .store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    /// Whether a frame waits for a slab.
+    pub fn is_starved(&self) -> bool {
+        self.shared
+            .starved
+            .load(std::sync::atomic::Ordering::Relaxed)
     }
     /// Everything of a topic below this offset is on stable storage, says the node.
     pub fn durable_offset(&self, topic: u32) -> u64 {

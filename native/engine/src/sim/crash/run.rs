@@ -361,6 +361,10 @@ impl Run {
         } else {
             Durability::Written
         };
+        self.create_topic_that_is(durability)
+    }
+
+    pub(super) fn create_topic_that_is(&mut self, durability: Durability) -> Outcome<()> {
         let topic = TopicModel::new(self.next_topic, durability);
         let metadata = TopicMetadata {
             id: topic.id,
