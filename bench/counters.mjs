@@ -1,11 +1,11 @@
 // `node bench/counters.mjs [--durability written] [--perf] [-- LOAD FLAGS]`: one load, and how the node's own counters moved under it,
 // in all and for each frame. With --perf also where the data plane's CPU time went (perf record on its threads).
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Histogram, readCounters } from '../dist/counters/index.js';
-import { dataPlaneThreads, startNode, stopNode } from './node.mjs';
+import { Histogram } from '../dist/counters/index.js';
+import { countersOf, dataPlaneThreads, startNode, stopNode } from './node.mjs';
 import { output, root } from './programs.mjs';
 
 const { values: flags, positionals } = parseArgs({
@@ -22,14 +22,7 @@ process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
 process.env.LANCE_IO_DURABILITY = flags.durability;
 const node = await startNode(parent);
 try {
-  const { counters } = JSON.parse(readFileSync(join(node.dataDir, 'node.json'), 'utf8'));
-  const look = () =>
-    new Map(
-      readCounters(readFileSync(counters)).samples.map((sample) => [
-        [sample.name, ...Object.values(sample.labels)].join(' '),
-        sample,
-      ]),
-    );
+  const look = () => countersOf(node);
   const before = look();
   const args = [
     'ingest',

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { readCounters } from '../dist/counters/index.js';
 import { root } from './programs.mjs';
 
 /** Starts `lance serve` with default settings and its data in a new folder below `parent`. */
@@ -42,4 +43,11 @@ export function dataPlaneThreads(pid) {
   return readdirSync(`/proc/${pid}/task`)
     .map((tid) => ({ tid, name: readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim() }))
     .filter(({ name }) => /^lance-(engine|net|ingest|io)/.test(name));
+}
+
+/** The node's counters as they are, each by its name and its labels' values with spaces between them. */
+export function countersOf(node) {
+  const { counters } = JSON.parse(readFileSync(join(node.dataDir, 'node.json'), 'utf8'));
+  const { samples } = readCounters(readFileSync(counters));
+  return new Map(samples.map((sample) => [[sample.name, ...Object.values(sample.labels)].join(' '), sample]));
 }

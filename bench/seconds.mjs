@@ -2,13 +2,13 @@
 // second: its rate beside what the node's counters moved by. Topics are made before it, and how long that took is said: so starting up (the
 // first write to each topic) stands apart from what comes after it.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTopics } from '../dist/bench/topics.js';
-import { Histogram, readCounters } from '../dist/counters/index.js';
-import { residentBytes, startNode, stopNode } from './node.mjs';
+import { Histogram } from '../dist/counters/index.js';
+import { countersOf, residentBytes, startNode, stopNode } from './node.mjs';
 import { output, root } from './programs.mjs';
 
 const { values: flags, positionals } = parseArgs({
@@ -30,14 +30,7 @@ const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-seconds-'));
 process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
 const node = await startNode(parent);
 try {
-  const { counters } = JSON.parse(readFileSync(join(node.dataDir, 'node.json'), 'utf8'));
-  const look = () =>
-    new Map(
-      readCounters(readFileSync(counters)).samples.map((sample) => [
-        [sample.name, ...Object.values(sample.labels)].join(' '),
-        sample,
-      ]),
-    );
+  const look = () => countersOf(node);
   const began = performance.now();
   const topics = await createTopics(node.lwp, { count: Number(flags.topics), durability: flags.durability });
   console.log(`${flags.topics} topics made in ${((performance.now() - began) / 1e3).toFixed(2)} s`);
