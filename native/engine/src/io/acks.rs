@@ -44,7 +44,7 @@ impl IoAgent {
                 accepted = accepted.max(topic.journal.to);
             }
             // Not beyond a gap in memory: what an unflushed segment has alone could not be carried on if its flush failed.
-            let from = topic.journal.from.max(topic.evicted);
+            let from = topic.journal.from.max(topic.parted);
             if durable >= from && topic.journal.sequence <= flushed_blocks {
                 durable = durable.max(topic.journal.to);
             }
@@ -241,6 +241,10 @@ impl IoAgent {
             // Written to its end: if the last block was padded, the next slab starts in it.
             let log_end = segment.log(held.end);
             let topic = &mut self.topics[slot.index()];
+            if !flushed {
+                // From here on it may go at any time: a journal block flushed later must not make its bytes durable alone.
+                topic.parted = topic.parted.max(log_end);
+            }
             if topic.write_slab == Some(slab) {
                 topic.write_slab = held.next;
             }
@@ -274,7 +278,7 @@ impl IoAgent {
             let held = self.slabs.release(slab);
             let topic = &mut self.topics[slot.index()];
             topic.first_slab = held.next;
-            topic.evicted = held.log_end;
+            topic.parted = topic.parted.max(held.log_end);
             if topic.last_slab == Some(slab) {
                 topic.last_slab = None;
             }

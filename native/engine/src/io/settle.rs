@@ -142,19 +142,26 @@ impl IoAgent {
         // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
         let keep_large = self.large_budget - self.large_budget / 4;
         while self.ends.to_ingest.room() > 8 {
-            let given = self.slabs.bytes_held() > keep && self.evict()
-                || self.slabs.large_held() > keep_large && self.evict_large();
-            if !given {
+            let any = self.slabs.bytes_held() > keep && self.slabs.oldest_clean().is_some();
+            let large =
+                self.slabs.large_held() > keep_large && self.slabs.oldest_large_clean().is_some();
+            if !any && !large {
                 break;
             }
+            self.heard(starved && done == 0);
+            let given = if any {
+                self.evict()
+            } else {
+                self.evict_large()
+            };
+            assert!(given, "a clean slab is there");
             done += 1;
         }
-        if starved && done == 0 && self.ends.to_ingest.room() > 8 && self.evict() {
+        let last = starved && done == 0 && self.ends.to_ingest.room() > 8;
+        if last && self.slabs.oldest_clean().is_some() {
+            self.heard(true);
+            assert!(self.evict(), "a clean slab is there");
             done += 1;
-        }
-        if starved && done > 0 {
-            // Whoever finds that it was not the right one says so again.
-            self.shared.starved.store(false, Relaxed);
         }
         // Nothing clean is left to give: some dirty slabs must become clean, as long as a frame waits.
         let pressure = starved && done == 0;
@@ -164,6 +171,15 @@ impl IoAgent {
         }
         self.pressure = pressure;
         done
+    }
+
+    /// Takes the ingest agent's word back before it is given a slab: once it has that, it may find that the slab is not the right
+    /// one and say so again, and that must not be erased.
+    fn heard(&self, starved: bool) {
+        if starved {
+            let relaxed = std::sync::atomic::Ordering::Relaxed;
+            self.shared.starved.store(false, relaxed);
+        }
     }
 
     /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns

@@ -95,8 +95,9 @@ pub struct Topic {
     pub unsealed: u32,
     pub first_slab: Option<SlabId>,
     pub last_slab: Option<SlabId>,
-    /// Log position up to which slabs were given back. None of those held bytes that are durable in the journal alone.
-    pub evicted: u64,
+    /// Log position up to which slabs were given back, or may be at any time. None of those holds bytes that are durable in
+    /// the journal alone.
+    pub parted: u64,
     /// The slab whose bytes go to the segment next; everything in those before it was submitted.
     pub write_slab: Option<SlabId>,
     /// Complete batches that are not readable yet (`Batch`).

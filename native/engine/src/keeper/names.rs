@@ -103,7 +103,7 @@ impl Keeper {
     /// would cost more than the extents they save, since 256 KiB of them come before the first 64 of data.
     pub(super) fn spares_for(&mut self, creates: usize) {
         let missing = creates.saturating_sub(self.spares.len());
-        if missing > 0 && creates >= self.together {
+        if missing > 0 && creates >= self.together && !self.spares_failed() {
             for _ in 0..missing {
                 let number = self.spare_number();
                 // Whoever finds none makes one, and then the error has somebody to go to.

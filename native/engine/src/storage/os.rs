@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::whole::WholeSync;
 use super::{Handle, Open, Storage};
+use crate::format::names::SPARE_DIR;
 
 /// The file whose lock says that a node runs here (formats.md).
 const LOCK: &str = "LOCK";
@@ -286,7 +287,8 @@ impl Storage for OsStorage {
     }
 
     fn sync_names(&self) -> io::Result<()> {
-        self.whole.sync(&self.root)
+        // The files that are to be named come from there, whatever else is on other file systems.
+        self.whole.sync(&self.path(SPARE_DIR)?)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

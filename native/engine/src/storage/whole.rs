@@ -19,11 +19,11 @@ pub(super) struct WholeSync {
 }
 
 impl WholeSync {
-    /// Syncs the file system that `root` is on.
+    /// Syncs the file system that the directory is on.
     ///
     /// # Errors
-    /// The system's, or `WouldBlock` while the call is shunned.
-    pub(super) fn sync(&self, root: &Path) -> io::Result<()> {
+    /// The system's, `WouldBlock` while the call is shunned, or `Unsupported` where it is not known to reach the disk.
+    pub(super) fn sync(&self, dir: &Path) -> io::Result<()> {
         let mut until = self
             .shunned_until
             .lock()
@@ -32,12 +32,34 @@ impl WholeSync {
         if until.is_some_and(|until| began < until) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let root = File::open(root)?;
-        // SAFETY: plain system call on a descriptor that is open.
-        if unsafe { libc::syncfs(root.as_raw_fd()) } != 0 {
-            return Err(io::Error::last_os_error());
+        let dir = File::open(dir)?;
+        if !reaches_the_disk(&dir)? {
+            return Err(io::ErrorKind::Unsupported.into());
         }
-        *until = (began.elapsed() > SLOW).then(|| Instant::now() + SHUNNED);
-        Ok(())
+        // SAFETY: plain system call on a descriptor that is open.
+        let result = match unsafe { libc::syncfs(dir.as_raw_fd()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        };
+        let shun = result.is_err() || began.elapsed() > SLOW;
+        *until = shun.then(|| Instant::now() + SHUNNED);
+        result
     }
+}
+
+/// Whether `syncfs` makes names durable here. On others, FUSE and 9p among them, it may return without asking anybody.
+fn reaches_the_disk(dir: &File) -> io::Result<bool> {
+    // statfs(2)'s numbers, as 32 bits: the field's type differs by architecture.
+    const EXT: u32 = 0xef53;
+    const XFS: u32 = 0x5846_5342;
+    const BTRFS: u32 = 0x9123_683e;
+    const F2FS: u32 = 0xf2f5_2010;
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the descriptor is open, and the kernel writes a whole `statfs` there.
+    if unsafe { libc::fstatfs(dir.as_raw_fd(), found.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: written by the call that succeeded.
+    let kind = unsafe { found.assume_init() }.f_type as u32;
+    Ok([EXT, XFS, BTRFS, F2FS].contains(&kind))
 }

@@ -42,9 +42,17 @@ impl Run {
     fn freeze_one(&mut self, written: bool) -> Outcome<()> {
         let kind = *self.rng.pick(&[IoKind::Write, IoKind::Flush]);
         if written {
+            // Quiet records in a slab that leaves memory before its segment is flushed, while the journal is.
+            let parted = self.rng.percent(50);
+            if parted {
+                self.send_quiet(FROZEN, (1, 15_000))?;
+            }
             // More than all slabs hold: what was written and not flushed is not in memory any more.
-            for _ in 0..self.rng.within(14, 20) {
+            for number in 0..self.rng.within(14, 20) {
                 self.send_quiet(FROZEN, (100_000, 150_000))?;
+                if parted && number == 2 {
+                    self.send_quiet(LIVING, (1, 15_000))?;
+                }
             }
         }
         for _ in 0..self.rng.within(1, 5) {
