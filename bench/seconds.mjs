@@ -1,5 +1,5 @@
-// `node bench/seconds.mjs [--durability written] [--topics N] [--seconds S] [--strace] [-- LOAD FLAGS]`: one load on a fresh node, second by
-// second: its rate beside what the node's counters moved by. Topics are made before it, and how long that took is said: so starting up (the
+// `node bench/seconds.mjs [--durability written] [--topics N] [--seconds S] [--strace FILE] [-- LOAD FLAGS]`: one load on a fresh node,
+// second by second: its rate beside what the node's counters moved by (those whose names have a part of --show, or --all). Topics are made before it, and how long that took is said: so starting up (the
 // first write to each topic) stands apart from what comes after it.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -81,10 +81,7 @@ try {
   }
   if (tracer) tracer.kill('SIGINT');
   const lines = (await running).out.trim().split('\n');
-  for (const line of lines.slice(0, -1)) {
-    const at = JSON.parse(line);
-    console.log(JSON.stringify(at).slice(0, 200));
-  }
+  for (const line of lines.slice(0, -1)) console.log(line.slice(0, 200));
   const told = JSON.parse(lines.at(-1));
   console.log(
     `${(told.throughput.bytes / 1e6).toFixed(0)} MB/s, ${told.frames} frames, p50 ${(told.latency.p50 / 1e6).toFixed(2)} ms p99 ${(told.latency.p99 / 1e6).toFixed(2)} ms, errors ${told.errors}, ${(residentBytes(node.pid) / 2 ** 20).toFixed(0)} MiB resident`,
