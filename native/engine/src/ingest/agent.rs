@@ -71,8 +71,6 @@ pub struct IngestAgent {
     counters: IngestCounters,
     /// The next frame waits for a slab, and none has come since.
     waiting: bool,
-    /// The I/O agent has to hear of something, although nothing was taken.
-    told: bool,
     next_age_check_ns: u64,
 }
 
@@ -105,7 +103,6 @@ impl IngestAgent {
             pool,
             counters,
             waiting: false,
-            told: false,
             next_age_check_ns: 0,
         }
     }
@@ -196,8 +193,6 @@ impl IngestAgent {
                 Err(Later) => {
                     self.shared.starved.store(true, Ordering::Relaxed);
                     self.waiting = true;
-                    // It may be parked, and nothing else tells it.
-                    self.told = true;
                     self.counters.exhausted.inc();
                     break;
                 }
@@ -449,6 +444,7 @@ impl<R: WakeRing + ?Sized> Agent<R> for IngestAgent {
     fn do_work(&mut self, cx: &mut Cx<'_, R>) -> usize {
         self.ends.frames.measure();
         self.ends.from_disk.measure();
+        let waited = self.waiting;
         let mut done = self.orders();
         done += self.frames();
         self.finish_all();
@@ -456,7 +452,8 @@ impl<R: WakeRing + ?Sized> Agent<R> for IngestAgent {
             self.next_age_check_ns = cx.now.mono_ns + AGE_CHECK_NS;
             self.age(cx.now.wall_ns);
         }
-        if std::mem::take(&mut self.told) || done > 0 {
+        // A frame that begins to wait is told, too: the I/O agent may be parked, and nothing else wakes it.
+        if done > 0 || self.waiting && !waited {
             self.ends.io.notify(cx.ring);
         }
         if done > 0 {

@@ -243,7 +243,7 @@ impl IoAgent {
             let topic = &mut self.topics[slot.index()];
             if !flushed {
                 // From here on it may go at any time: a journal block flushed later must not make its bytes durable alone.
-                topic.parted = topic.parted.max(log_end);
+                topic.parted = log_end;
             }
             if topic.write_slab == Some(slab) {
                 topic.write_slab = held.next;
@@ -252,33 +252,14 @@ impl IoAgent {
         }
     }
 
-    /// Gives the oldest clean slab back. False: none is clean.
-    pub(super) fn evict(&mut self) -> bool {
-        let Some(slab) = self.slabs.oldest_clean() else {
-            return false;
-        };
-        self.evict_up_to(slab);
-        true
-    }
-
-    /// Gives the oldest clean one of the large slabs back, and what its topic has before it. False: none is clean.
-    pub(super) fn evict_large(&mut self) -> bool {
-        let Some(slab) = self.slabs.oldest_large_clean() else {
-            return false;
-        };
-        self.evict_up_to(slab);
-        true
-    }
-
-    /// A topic's slabs become clean in order, and go in order.
-    fn evict_up_to(&mut self, last: SlabId) {
+    /// Gives a clean slab back, and what its topic has before it: they become clean in order, and go in order.
+    pub(super) fn evict_up_to(&mut self, last: SlabId) {
         let slot = self.slabs[last].slot;
         while let Some(slab) = self.topics[slot.index()].first_slab {
             self.slabs.forget_clean(slab);
             let held = self.slabs.release(slab);
             let topic = &mut self.topics[slot.index()];
             topic.first_slab = held.next;
-            topic.parted = topic.parted.max(held.log_end);
             if topic.last_slab == Some(slab) {
                 topic.last_slab = None;
             }

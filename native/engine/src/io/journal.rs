@@ -3,6 +3,7 @@
 use super::agent::{IoAgent, IoRing, Kind};
 use super::chunks::{Chunks, MAX_CHUNKS, WANTED_CHUNKS};
 use super::compose::Block;
+use super::segment::Segment;
 use super::topic::Settle;
 use crate::agent::Cx;
 use crate::format::journal::{BlockHeader, BLOCK_HEADER};
@@ -459,15 +460,25 @@ impl IoAgent {
 
     /// Log position up to which the topic's segments are flushed without a gap.
     pub(super) fn flushed_log(&self, slot: TopicSlot) -> u64 {
+        self.reached_log(slot, |segment| segment.flushed)
+    }
+
+    /// Log position up to which the device has accepted the topic's segments without a gap.
+    pub(super) fn accepted_log(&self, slot: TopicSlot) -> u64 {
+        self.reached_log(slot, |segment| segment.accepted)
+    }
+
+    fn reached_log(&self, slot: TopicSlot, reached: impl Fn(&Segment) -> u64) -> u64 {
         let mut next = self.topics[slot.index()].first_segment;
-        let mut flushed = u64::MAX;
+        let mut log = u64::MAX;
         while let Some(at) = next {
             let segment = &self.segments[at];
-            flushed = segment.log(segment.flushed);
+            let to = reached(segment);
+            log = segment.log(to);
             next = segment
                 .next
-                .filter(|_| segment.end.is_some_and(|end| segment.flushed >= end));
+                .filter(|_| segment.end.is_some_and(|end| to >= end));
         }
-        flushed
+        log
     }
 }

@@ -70,20 +70,6 @@ impl IoAgent {
         }
     }
 
-    /// Log position up to which the device has accepted the topic's segments without a gap.
-    fn accepted_log(&self, slot: TopicSlot) -> u64 {
-        let mut next = self.topics[slot.index()].first_segment;
-        let mut accepted = u64::MAX;
-        while let Some(at) = next {
-            let segment = &self.segments[at];
-            accepted = segment.log(segment.accepted);
-            next = segment
-                .next
-                .filter(|_| segment.end.is_some_and(|end| segment.accepted >= end));
-        }
-        accepted
-    }
-
     /// Goes round the topics and settles those that a chunk, a drain or the want of slabs waits for.
     pub(super) fn settle_some(&mut self) -> usize {
         let below = self.journal.settling_below;
@@ -142,25 +128,20 @@ impl IoAgent {
         // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
         let keep_large = self.large_budget - self.large_budget / 4;
         while self.ends.to_ingest.room() > 8 {
-            let any = self.slabs.bytes_held() > keep && self.slabs.oldest_clean().is_some();
-            let large =
-                self.slabs.large_held() > keep_large && self.slabs.oldest_large_clean().is_some();
-            if !any && !large {
+            let oldest = self.slabs.oldest_clean();
+            let over = oldest.filter(|_| self.slabs.bytes_held() > keep);
+            let large = self.slabs.oldest_large_clean();
+            let large = large.filter(|_| self.slabs.large_held() > keep_large);
+            let waited_for = oldest.filter(|_| starved && done == 0);
+            let Some(slab) = over.or(large).or(waited_for) else {
                 break;
-            }
-            self.heard(starved && done == 0);
-            let given = if any {
-                self.evict()
-            } else {
-                self.evict_large()
             };
-            assert!(given, "a clean slab is there");
-            done += 1;
-        }
-        let last = starved && done == 0 && self.ends.to_ingest.room() > 8;
-        if last && self.slabs.oldest_clean().is_some() {
-            self.heard(true);
-            assert!(self.evict(), "a clean slab is there");
+            if starved && done == 0 {
+                // Before it has the slab: then it may find that this is not the right one and say so again, and that must
+                // not be erased.
+                self.shared.starved.store(false, Relaxed);
+            }
+            self.evict_up_to(slab);
             done += 1;
         }
         // Nothing clean is left to give: some dirty slabs must become clean, as long as a frame waits.
@@ -171,15 +152,6 @@ impl IoAgent {
         }
         self.pressure = pressure;
         done
-    }
-
-    /// Takes the ingest agent's word back before it is given a slab: once it has that, it may find that the slab is not the right
-    /// one and say so again, and that must not be erased.
-    fn heard(&self, starved: bool) {
-        if starved {
-            let relaxed = std::sync::atomic::Ordering::Relaxed;
-            self.shared.starved.store(false, relaxed);
-        }
     }
 
     /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns

@@ -95,8 +95,8 @@ pub struct Topic {
     pub unsealed: u32,
     pub first_slab: Option<SlabId>,
     pub last_slab: Option<SlabId>,
-    /// Log position up to which slabs were given back, or may be at any time. None of those holds bytes that are durable in
-    /// the journal alone.
+    /// Log position up to which slabs became clean before their segment was flushed. None of them holds bytes that are durable
+    /// in the journal alone.
     pub parted: u64,
     /// The slab whose bytes go to the segment next; everything in those before it was submitted.
     pub write_slab: Option<SlabId>,

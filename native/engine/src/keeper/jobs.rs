@@ -160,14 +160,8 @@ impl Keeper {
                 segment,
                 slot,
                 name,
-            } => match self.name_spare(slot, &name) {
-                Ok((dir, path, raw)) => named.push(Named {
-                    segment,
-                    slot,
-                    dir,
-                    path,
-                    raw,
-                }),
+            } => match self.name_spare(segment, slot, &name) {
+                Ok(file) => named.push(file),
                 Err(error) => self.say(Report::Opened {
                     segment,
                     slot,

@@ -19,22 +19,22 @@ pub(super) struct Named {
 }
 
 impl Keeper {
-    /// Gives a prepared file the name. Returns directory, path, and whether the file is still to be flushed.
+    /// Gives a prepared file the name, one made for the group at hand before a spare.
     pub(super) fn name_spare(
         &mut self,
+        segment: SegmentRef,
         slot: TopicSlot,
         name: &SegmentName,
-    ) -> io::Result<(String, String, bool)> {
+    ) -> io::Result<Named> {
         let path = self.path(slot, name, "lnc")?;
         let dir = self.dir(slot)?;
-        let raw = self.raw.pop();
-        let is_raw = raw.is_some();
-        if raw.is_none() && self.spares.is_empty() {
+        let raw = !self.raw.is_empty();
+        if !raw && self.spares.is_empty() {
             let number = self.spare_number();
             let spare = make_spares(&*self.storage, &[number])?;
             self.spares.extend(spare);
         }
-        let Some(spare) = raw.or_else(|| self.spares.pop()) else {
+        let Some(spare) = self.raw.pop().or_else(|| self.spares.pop()) else {
             return Err(io::ErrorKind::NotFound.into());
         };
         self.storage.rename(&spare, &path)?;
@@ -42,7 +42,13 @@ impl Keeper {
         if name.base_offset == 0 {
             self.fresh = self.fresh.saturating_sub(1);
         }
-        Ok((dir, path, is_raw))
+        Ok(Named {
+            segment,
+            slot,
+            dir,
+            path,
+            raw,
+        })
     }
 
     /// Makes names durable, those of one group together.
@@ -102,8 +108,11 @@ impl Keeper {
     /// Makes the files that a group of creations lacks, together. Many are waited for by frames that wait for memory: zeros
     /// would cost more than the extents they save, since 256 KiB of them come before the first 64 of data.
     pub(super) fn spares_for(&mut self, creates: usize) {
+        if self.spares_failed() {
+            return;
+        }
         let missing = creates.saturating_sub(self.spares.len());
-        if missing > 0 && creates >= self.together && !self.spares_failed() {
+        if creates >= self.together {
             for _ in 0..missing {
                 let number = self.spare_number();
                 // Whoever finds none makes one, and then the error has somebody to go to.
@@ -112,7 +121,7 @@ impl Keeper {
                 };
                 self.raw.push(path);
             }
-        } else if missing > 1 && !self.spares_failed() {
+        } else if missing > 1 {
             self.add_spares(missing);
         }
     }
