@@ -34,7 +34,7 @@ export function benchConsume(
 ): Promise<BenchResult & { consume: Passes }> {
   return inSession(options, observer, signal, async (session) => {
     const began = begin();
-    const floors = new Floors(session, true);
+    const floors = new Floors(session, { reading: true });
     const runs: Run[] = [];
     let passes: Passes = {};
     for (let number = 0; number < options.repeat && !signal.aborted; number += 1) {

@@ -18,6 +18,11 @@ const SCHEDULED_POLICIES = { durable: '16384:1:each', written: '16384:1:never' }
 /** Shortest that tells a p99.9 of a scheduled load, seconds. */
 const SCHEDULED_SECONDS = 2;
 
+/** Shortest for a pipeline that appends: some flushes of the interval below, seconds. */
+const APPENDING_SECONDS = 4;
+/** How often what is only written is flushed behind the acks, as a node does by default (`io.flush_interval`), seconds. */
+const FLUSH_INTERVAL = 1;
+
 /** How the bare pipeline reads: blocks under way. A block below 1 MiB is one operation of a virtio disk, whose requests have 254 pages. */
 const READ_WAYS = [
   { block: MiB, depth: 4 },
@@ -41,14 +46,17 @@ export interface FloorRequest {
   options: BenchOptions;
   /** Also the bare read pipeline. */
   reading: boolean;
+  /** Also the bare pipeline that appends. */
+  appending: boolean;
   /** The policies that an earlier measurement found best: no grid then. */
   known?: Floor['policies'] | undefined;
 }
 
 /** How the bare pipeline receives. */
 interface Receiver {
-  mode: 'discard' | 'write';
+  mode: 'discard' | 'write' | 'grow';
   policy?: string;
+  flushSeconds?: number;
 }
 
 /**
@@ -102,6 +110,14 @@ export async function measureFloor(
     const figure = await pipeline({ mode: 'write', policy });
     if (figure && (!best || figure.bytes > best.bytes)) best = { ...figure, policy };
   }
+  const appending = request.appending
+    ? await appendingPipeline(
+        { dir, file: free / 4, seconds: Math.max(APPENDING_SECONDS, seconds * 0.3), options },
+        options.durability === 'durable' ? (best?.policy ?? policies.durable) : policies.written,
+        observer,
+        signal,
+      )
+    : undefined;
   const scheduled = await scheduledPipeline(
     { dir, file, seconds: Math.max(SCHEDULED_SECONDS, seconds * 0.3), options },
     observer,
@@ -135,6 +151,7 @@ export async function measureFloor(
       written: written?.perCpuSecond ?? null,
       discard: discard?.perCpuSecond ?? null,
     },
+    ...(appending ? { pipelineAppendBytes: appending.bytes } : {}),
     ...(scheduled ? { pipelineLatency: scheduled } : {}),
     ...reading,
     policies: { ...policies, pipelineDurable: best?.policy ?? durable[0] ?? '' },
@@ -185,6 +202,23 @@ async function barePipeline(
   });
 }
 
+/**
+ * The same as a log is written: into a new file, whose blocks are reserved a step ahead and never written before, and what is only
+ * written flushed every second. Undefined beside a schedule, and where nothing is stored.
+ */
+async function appendingPipeline(
+  bare: Bare,
+  policy: string,
+  observer: Observer,
+  signal: AbortSignal,
+): Promise<PipelineFigure | undefined> {
+  const { options, seconds } = bare;
+  if (options.rate !== 'max' || options.discard || signal.aborted) return undefined;
+  observer.part('floor: bare pipeline, appending', seconds);
+  const flushSeconds = options.durability === 'durable' ? 0 : FLUSH_INTERVAL;
+  return barePipeline({ mode: 'grow', policy, flushSeconds }, bare, signal);
+}
+
 /** The same under the run's own schedule: its ack latencies. Undefined where there is no schedule. */
 async function scheduledPipeline(
   { seconds, options, ...place }: Bare,
@@ -207,7 +241,7 @@ const shareOf = (seconds: number): { warmup: number; seconds: number } => ({
 
 /** Does something with a receiver without an engine, and ends it. Undefined when it was aborted before. */
 async function atReceiver<T>(
-  { mode, policy }: Receiver,
+  { mode, policy, flushSeconds }: Receiver,
   { dir, file }: Pick<Bare, 'dir' | 'file'>,
   signal: AbortSignal,
   work: (endpoint: string, pid: number) => Promise<T>,
@@ -215,7 +249,9 @@ async function atReceiver<T>(
   if (signal.aborted) return undefined;
   const { playing, endpoint } = await listening('receive', {
     mode,
-    ...(mode === 'write' ? { dir, policy, 'file-bytes': file } : {}),
+    ...(mode === 'discard'
+      ? {}
+      : { dir, policy, 'file-bytes': Math.floor(file), 'flush-seconds': flushSeconds }),
   });
   try {
     return await work(endpoint, playing.pid);
@@ -323,6 +359,9 @@ export function medianFloor(floors: readonly MeasuredFloor[]): Floor | null {
       written: number((f) => f.pipelinePerCpuSecond.written),
       discard: number((f) => f.pipelinePerCpuSecond.discard),
     },
+    ...(first.pipelineAppendBytes === undefined
+      ? {}
+      : { pipelineAppendBytes: number((f) => f.pipelineAppendBytes) }),
     ...(first.pipelineLatency ? { pipelineLatency: quantiles((f) => f.pipelineLatency ?? NOTHING) } : {}),
     ...(first.pipelineReadBytes === undefined
       ? {}

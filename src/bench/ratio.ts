@@ -51,6 +51,7 @@ export function ratioOf(
   return {
     throughput: bytes > 0 ? throughput.bytes / bytes : null,
     throughputFloor: which,
+    ...(floor.pipelineAppendBytes ? { append: throughput.bytes / floor.pipelineAppendBytes } : {}),
     perCpuSecond: bytesPerNodeSecond && perCpuSecond ? bytesPerNodeSecond / perCpuSecond : null,
     p50,
     p99,

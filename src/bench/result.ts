@@ -37,6 +37,11 @@ export interface Floor {
   pipelineDurableBytes: number | null;
   pipelineWrittenBytes: number | null;
   pipelineDiscardBytes: number | null;
+  /**
+   * At the run's durability into a file that grows, its blocks never written before, and `written` flushed every second, as an
+   * append-only log is: beside the figures above, which write over blocks that are there. Only beside a rate of `max`.
+   */
+  pipelineAppendBytes?: number | null;
   /** The same for each second of the receiver's CPU. */
   pipelinePerCpuSecond: { durable: number | null; written: number | null; discard: number | null };
   /** Reading, checksumming, sending and receiving: only beside `consume`. */
@@ -55,6 +60,8 @@ export interface Ratio {
   throughput: number | null;
   /** Which of the two was the lower, and so the floor. */
   throughputFloor: 'device' | 'pipeline';
+  /** Against the bare pipeline that appends; no floor, since a device may be better to what is written over. */
+  append?: number | null;
   /** Bytes for each second of the node's CPU against the bare pipeline's for each second of its own. */
   perCpuSecond: number | null;
   p50: number | null;

@@ -26,7 +26,7 @@ export function benchProduce(
   return inSession(options, observer, signal, async (session) => {
     const began = begin();
     const runs: Run[] = [];
-    const floors = new Floors(session);
+    const floors = new Floors(session, { appending: true });
     let ladder: Awaited<ReturnType<typeof climb>> | undefined;
     for (let number = 0; number < options.repeat && !signal.aborted; number += 1) {
       // A fresh node each time: the one before has left its journal and its segments warm.
@@ -74,7 +74,7 @@ export function benchFloor(
   const floorAlone = { ...options, floor: true };
   return inSession(floorAlone, observer, signal, async (session) => {
     const began = begin();
-    const floors = new Floors(session, true);
+    const floors = new Floors(session, { reading: true, appending: true });
     for (let number = 0; number < options.repeat && !signal.aborted; number += 1) await floors.measure();
     const result = assemble(session, 'floor', began, [], floors.result());
     return { ...result, seconds: options.durationMs / 1000 };

@@ -100,16 +100,16 @@ export class Floors {
 
   constructor(
     private readonly session: Session,
-    private readonly reading = false,
-    /** For the whole grid; by the length of a run unless told. */
-    private readonly seconds?: number,
+    /** What is measured beyond what every scenario is held against, and for how long the whole grid: by a run's length unless told. */
+    private readonly wanted: { reading?: boolean; appending?: boolean; seconds?: number } = {},
   ) {}
 
   async measure(): Promise<void> {
     const { options, observer, signal, workspace } = this.session;
     if (!options.floor || signal.aborted) return;
     const { least, most } = FLOOR_SECONDS;
-    const whole = this.seconds ?? Math.min(most, Math.max(least, options.durationMs / 1000));
+    const { reading = false, appending = false, seconds } = this.wanted;
+    const whole = seconds ?? Math.min(most, Math.max(least, options.durationMs / 1000));
     const [first] = this.all;
     const floor = await measureFloor(
       {
@@ -117,7 +117,8 @@ export class Floors {
         seconds: first ? whole / 2 : whole,
         free: workspace.free(),
         options,
-        reading: this.reading,
+        reading,
+        appending,
         known: first?.policies,
       },
       observer,

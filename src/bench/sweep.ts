@@ -77,7 +77,7 @@ export function benchSweep(
   }
   return inSession(options, observer, signal, async (session) => {
     const began = begin();
-    const floors = new Floors(session, false, FLOOR_SECONDS);
+    const floors = new Floors(session, { seconds: FLOOR_SECONDS });
     const plan = options.walks.flatMap(({ axis, values }) => values.map((value) => ({ axis, value })));
     const samples = new Map(plan.map((point) => [point, [] as Sample[]]));
     const base: Run[] = [];

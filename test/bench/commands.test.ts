@@ -44,6 +44,9 @@ describe('lance bench', { timeout: 240_000 }, () => {
       expect(floor?.[name], name).toBeGreaterThan(0);
     }
     expect(['device', 'pipeline']).toContain(ratio?.throughputFloor);
+    // Beside the floor, not in its place.
+    expect(floor?.pipelineAppendBytes).toBeGreaterThan(0);
+    expect(ratio?.append).toBeCloseTo(found.throughput.bytes / (floor?.pipelineAppendBytes ?? 0));
     expect(ratio?.p99).toBeGreaterThan(0);
     expect(readdirSync(dir)).toEqual([]);
   });
@@ -85,6 +88,7 @@ describe('lance bench', { timeout: 240_000 }, () => {
     const { floor, runs } = await bench(['floor', '--duration', '2s']);
     expect(runs).toEqual([]);
     expect(floor?.pipelineDurableBytes).toBeGreaterThan(0);
+    expect(floor?.pipelineAppendBytes).toBeGreaterThan(0);
     expect(floor?.dsync4k.count).toBeGreaterThan(0);
   });
 

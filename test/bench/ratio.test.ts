@@ -33,6 +33,15 @@ it('a schedule is held against the bare pipeline on the same schedule, too', () 
   expect(ratioOf(measured, without, how).pipeline).toBeUndefined();
 });
 
+it('stands beside the bare pipeline that appends, whatever the floor is', () => {
+  const how = { durability: 'written', arrivals: 'even', rate: 'max' } as const;
+  const { append, throughput, throughputFloor } = ratioOf(measured, floor, how);
+  expect(append).toBe(0.75);
+  expect({ throughput, throughputFloor }).toEqual({ throughput: 3e8 / 9e8, throughputFloor: 'pipeline' });
+  const { pipelineAppendBytes: _, ...without } = floor;
+  expect(ratioOf(measured, without, how).append).toBeUndefined();
+});
+
 it('what was not measured has no ratio', () => {
   const nothing = { ...measured, latency: { ...times(1), p999: null } };
   expect(ratioOf(nothing, floor, { durability: 'durable', arrivals: 'even', rate: 1 }).p999).toBeNull();

@@ -41,5 +41,8 @@ describe('the table', () => {
     expect(drawResult(full, { columns: 80, colour: false })).toContain(
       '0.93 of the floor (the pipeline is the lower)',
     );
+    expect(drawResult(full, { columns: 80, colour: false })).toContain(
+      '1.16 of a bare pipeline that appends to a growing file',
+    );
   });
 });

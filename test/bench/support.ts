@@ -76,6 +76,7 @@ export function result(runs: Run[], more: Partial<BenchResult> = {}): BenchResul
       pipelineDurableBytes: 5e8,
       pipelineWrittenBytes: 9e8,
       pipelineDiscardBytes: 2e9,
+      pipelineAppendBytes: 4e8,
       pipelinePerCpuSecond: { durable: 1e9, written: 2e9, discard: 3e9 },
       policies: { durable: '262144:4:each', written: '1048576:8:never', pipelineDurable: '262144:8:1048576' },
       groupCommit: times(100_000),
@@ -84,6 +85,7 @@ export function result(runs: Run[], more: Partial<BenchResult> = {}): BenchResul
     ratio: {
       throughput: 0.93,
       throughputFloor: 'pipeline',
+      append: 1.16,
       perCpuSecond: 0.7,
       p50: 1.1,
       p99: 1.2,

@@ -16,7 +16,8 @@ lance-load SCENARIO [--FLAG VALUE ...]: the native half of `lance bench`; prints
   idle        idle connections   --endpoint H:P --connections 2000 --seconds 10
   disk        the disk's floors  --dir D --seconds 8 --file-bytes 1073741824
   network     the loopback's     --frame-bytes 349 --seconds 2 --spin 0|1
-  receive     bare pipeline      --mode discard|write --dir D --file-bytes B --policy BLOCK:DEPTH:never|each|BYTES
+  receive     bare pipeline      --mode discard|write|grow --dir D --file-bytes B --policy BLOCK:DEPTH:never|each|BYTES
+                                 --flush-seconds S
   read        bare read pipeline --dir D --file-bytes B --cold 0|1 --block 1048576 --depth 4
   sink        its other end      --endpoint H:P --seconds 2
 

@@ -1,6 +1,7 @@
 //! Aligned memory for `O_DIRECT`, and a writer that keeps so many blocks of it under way.
 
 use crate::error::LoadError;
+use crate::growth::Growth;
 use lance_engine::ring::{Completion, FileSlot, Ring, Token};
 use std::alloc::{alloc_zeroed, dealloc, Layout};
 use std::collections::VecDeque;
@@ -93,7 +94,7 @@ pub struct Policy {
     pub flush: Flush,
 }
 
-/// Writes block after block, in circles over a file whose blocks have been written before.
+/// Writes block after block, in circles over a file whose blocks have been written before, or that grows until it is whole.
 pub struct BlockWriter {
     policy: Policy,
     file: FileSlot,
@@ -108,6 +109,7 @@ pub struct BlockWriter {
     flushing: Option<u64>,
     flushed: u64,
     failed: Option<std::io::Error>,
+    growth: Option<Growth>,
 }
 
 impl BlockWriter {
@@ -140,12 +142,34 @@ impl BlockWriter {
             flushing: None,
             flushed: 0,
             failed: None,
+            growth: None,
         })
     }
 
-    /// A block to fill, if one is free.
+    /// The same into a file that grows.
+    #[must_use]
+    pub fn growing(mut self, growth: Growth) -> Self {
+        self.growth = Some(growth);
+        self
+    }
+
+    /// A block to fill, if one is free and has its place in the file.
     pub fn take(&mut self) -> Option<u32> {
+        let end = (self.submitted + 1) * u64::from(self.policy.block);
+        if self
+            .growth
+            .as_mut()
+            .is_some_and(|growth| !growth.reaches(end))
+        {
+            return None;
+        }
         self.free.pop()
+    }
+
+    /// Only a place in the file is wanting: it comes without a completion.
+    #[must_use]
+    pub fn waits_for_room(&self) -> bool {
+        self.growth.is_some() && !self.free.is_empty()
     }
 
     /// Gives back a block that is not to be written.
@@ -225,6 +249,14 @@ impl BlockWriter {
         }
     }
 
+    /// Flushes what the device has taken, while further writes go on; nothing waits for it.
+    pub fn flush_behind(&mut self, ring: &mut dyn Ring) {
+        if self.taken() > self.flushed && self.flushing.is_none() {
+            self.flushing = Some(self.taken());
+            ring.flush(self.file, Token::new(AGENT, FLUSH, 0));
+        }
+    }
+
     /// Takes a completion of this writer's own.
     pub fn completed(&mut self, completion: Completion) {
         if completion.result < 0 {
@@ -255,9 +287,12 @@ impl BlockWriter {
     /// # Errors
     /// A write or a flush failed: the disk is full, or broken.
     pub fn check(&mut self) -> Result<(), LoadError> {
-        match self.failed.take() {
-            Some(error) => Err(LoadError::System("writing the floor's file".into(), error)),
-            None => Ok(()),
+        if let Some(error) = self.failed.take() {
+            return Err(LoadError::System("writing the floor's file".into(), error));
         }
+        self.growth
+            .as_ref()
+            .and_then(Growth::failure)
+            .map_or(Ok(()), Err)
     }
 }

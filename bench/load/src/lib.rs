@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod events;
 mod fetch;
+mod growth;
 mod idle;
 mod latencies;
 mod network;

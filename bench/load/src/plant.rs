@@ -11,6 +11,8 @@ use std::path::Path;
 /// The one file of every floor.
 pub const FILE: FileSlot = FileSlot(0);
 const NAME: &str = "floor";
+/// One that grows.
+const GROWING: &str = "growing";
 
 /// A ring of this thread, and whether the device writes through.
 ///
@@ -67,6 +69,27 @@ pub fn open_file(dir: &Path) -> Result<Handle, LoadError> {
         direct: true,
     };
     storage.open(NAME, how).map_err(LoadError::system(tried()))
+}
+
+/// A new file in `dir` that grows. It has no name any more, so that nothing of it is left when it is closed.
+///
+/// # Errors
+/// The directory is not there, or not writable.
+pub fn open_growing(dir: &Path) -> Result<Handle, LoadError> {
+    let storage = storage(dir)?;
+    let tried = || format!("making {}", dir.join(GROWING).display());
+    let how = Open {
+        write: true,
+        create: true,
+        direct: true,
+    };
+    let file = storage
+        .open(GROWING, how)
+        .map_err(LoadError::system(tried()))?;
+    storage
+        .unlink(GROWING)
+        .map_err(LoadError::system(tried()))?;
+    Ok(file)
 }
 
 /// Makes the file so long, with its blocks reserved.

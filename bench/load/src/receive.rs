@@ -5,7 +5,8 @@ use crate::arguments::Arguments;
 use crate::blocks::{BlockWriter, Flush, Policy, FLUSH, WRITE};
 use crate::error::LoadError;
 use crate::events::Events;
-use crate::plant::{drive, listen, open_file, open_ring, Step, FILE};
+use crate::growth::Growth;
+use crate::plant::{drive, listen, open_file, open_growing, open_ring, Step, FILE};
 use crate::tally::cpu_ns;
 use crate::wire::KIND;
 use lance_engine::checksum::Running;
@@ -15,6 +16,7 @@ use serde_json::{json, Value};
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 const ACCEPT: u8 = 10;
 const RECV: u8 = 11;
@@ -26,6 +28,22 @@ const RECV_BUFFER_BYTES: u32 = 64 << 10;
 const SPARE: u32 = 16;
 /// The file is not touched when nothing is written: any size that the writer accepts.
 const NO_FILE: u64 = 1 << 40;
+
+/// Where the bytes go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Nowhere.
+    Discard,
+    /// In circles over the floor's file.
+    Write,
+    /// Into a new file that grows as a log does.
+    Grow,
+}
+const MODES: [(&str, Mode); 3] = [
+    ("discard", Mode::Discard),
+    ("write", Mode::Write),
+    ("grow", Mode::Grow),
+];
 
 /// A connection and the frame that is coming in on it.
 struct Connection {
@@ -55,6 +73,9 @@ struct Receiver {
     pieces: VecDeque<Piece>,
     writer: BlockWriter,
     discard: bool,
+    /// What was written is flushed behind the acks this often; 0: never.
+    flush_every: Duration,
+    flushed_at: Instant,
     /// The block being filled, and how far.
     filling: Option<(u32, usize)>,
     block_bytes: usize,
@@ -66,7 +87,7 @@ struct Receiver {
 /// # Errors
 /// Wrong flags, no file, or a disk that fails.
 pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError> {
-    let discard = arguments.choice("mode", true, &[("discard", true), ("write", false)])?;
+    let mode = arguments.choice("mode", Mode::Discard, &MODES)?;
     let dir = arguments.text("dir").map(PathBuf::from);
     let file_bytes = arguments.number("file-bytes", NO_FILE, 1 << 20, NO_FILE)?;
     let policy = arguments.policy("policy")?.unwrap_or(Policy {
@@ -74,20 +95,31 @@ pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError
         depth: 4,
         flush: Flush::Never,
     });
+    let flush_seconds = arguments.number("flush-seconds", 0.0, 0.0, 3_600.0)?;
     arguments.finish()?;
 
     let mut ring = open_ring(dir.as_deref(), (RECV_BUFFERS, RECV_BUFFER_BYTES))?;
-    if !discard {
+    let mut writer = BlockWriter::new(policy, FILE, file_bytes, SPARE)?;
+    if mode != Mode::Discard {
         let dir = dir.ok_or_else(|| LoadError::Usage("--dir is missing".into()))?;
-        ring.install(FILE, open_file(&dir)?)
+        let file = if mode == Mode::Grow {
+            let file = open_growing(&dir)?;
+            writer = writer.growing(Growth::of(dir, file, file_bytes)?);
+            file
+        } else {
+            open_file(&dir)?
+        };
+        ring.install(FILE, file)
             .map_err(LoadError::system("handing the file to the ring"))?;
     }
     let (_listener, endpoint) = listen(&mut *ring, Token::new(0, ACCEPT, 0))?;
     let mut receiver = Receiver {
         connections: Vec::new(),
         pieces: VecDeque::new(),
-        writer: BlockWriter::new(policy, FILE, file_bytes, SPARE)?,
-        discard,
+        writer,
+        discard: mode == Mode::Discard,
+        flush_every: Duration::from_secs_f64(flush_seconds),
+        flushed_at: Instant::now(),
         filling: None,
         block_bytes: policy.block as usize,
         bytes: 0,
@@ -129,8 +161,17 @@ impl Receiver {
             }
         }
         self.writer.flush_if_due(ring, false);
+        if !self.flush_every.is_zero() && self.flushed_at.elapsed() >= self.flush_every {
+            self.flushed_at = Instant::now();
+            self.writer.flush_behind(ring);
+        }
         self.acknowledge(ring);
-        Ok(if came { Step::Busy } else { Step::Idle })
+        let waits = !self.pieces.is_empty() && self.writer.waits_for_room();
+        Ok(if came || waits {
+            Step::Busy
+        } else {
+            Step::Idle
+        })
     }
 
     fn complete(&mut self, ring: &mut dyn Ring, completion: Completion) -> Result<(), LoadError> {

@@ -105,6 +105,7 @@ function Floors({ floor }: { floor: Floor }): ReactElement {
       {line('loopback', floor.loopbackBytes)}
       {line('pipeline, durable', floor.pipelineDurableBytes, perCpu(per.durable))}
       {line('pipeline, written', floor.pipelineWrittenBytes, perCpu(per.written))}
+      {line('pipeline, appending', floor.pipelineAppendBytes)}
       {line('pipeline, discarded', floor.pipelineDiscardBytes, perCpu(per.discard))}
       {line('read pipeline, disk', floor.pipelineReadBytes)}
       {line('read pipeline, memory', floor.pipelineMemoryBytes)}
@@ -125,6 +126,9 @@ function Throughputs({ result }: { result: BenchResult }): ReactElement {
           ? ''
           : `: ${share(ratio.throughput)} of the floor (the ${ratio.throughputFloor} is the lower)`}
       </Text>
+      {ratio?.append != null && (
+        <Text>{`  ${share(ratio.append)} of a bare pipeline that appends to a growing file, as a log does`}</Text>
+      )}
       {config.discard === true && cpu?.bytesPerNodeSecond != null && (
         <Text>
           {`${bandwidth(cpu.bytesPerNodeSecond).replace('/s', '')} a CPU-second of the node`}
