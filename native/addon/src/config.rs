@@ -275,6 +275,7 @@ impl EngineLimits {
             recv_buffers: self.recv_buffers.unwrap_or(d.recv_buffers),
             recv_buffer_bytes: self.recv_buffer_bytes.unwrap_or(d.recv_buffer_bytes),
             topic_slabs: slabs(self.topic_slabs, d.topic_slabs),
+            small_slabs: self.topics.unwrap_or(d.topics),
             frame_slabs: slabs(self.frame_slabs, d.frame_slabs),
             response_slabs: slabs(self.response_slabs, d.response_slabs),
             read_slabs: self.read_slabs.unwrap_or(d.read_slabs),

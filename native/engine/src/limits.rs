@@ -2,18 +2,21 @@
 //!
 //! The numbers come from `[limits]` of lance.toml; what follows from them is computed here and nowhere else.
 
-use crate::memory::SlabClass;
+use crate::memory::{Backing, SlabClass};
 
 /// Bytes of a frame header (lwp.md, "Header").
 pub const FRAME_HEADER: u32 = 44;
 /// Unit of every direct write and read, and what blocks of the journal are multiples of.
 pub const BLOCK: u64 = 4096;
-/// A topic with this much pending writes its slab straight to its segment (design.md, section 5).
-pub const DIRECT_BYTES: u64 = 64 * 1024;
+/// A topic with this much pending writes its slab straight to its segment (design.md, section 5): less than 64 KiB, so that
+/// a batch that a client filled up to those, TLV headers and all, does not go through the journal as well.
+pub const DIRECT_BYTES: u64 = 48 * 1024;
 /// Most payload of one batch, and of one stored record with its TLV header: 16 MiB - 4 KiB (formats.md, "Segment").
 pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
 /// Room in a topic's largest slabs beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
+/// Bytes of a topic's slab that is populated at its first use.
+pub const SMALL_SLAB: u32 = 8192;
 /// Bytes of a slab for cold reads: one operation of the device each, and few of them.
 pub const READ_SLAB: u32 = 512 * 1024;
 /// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
@@ -48,8 +51,10 @@ pub struct Limits {
     pub recv_buffers: u16,
     /// Shared receive buffers: bytes of each.
     pub recv_buffer_bytes: u32,
-    /// Slabs of 4, 16 and 64 KiB and a little more than `io.batch_size` for topics.
+    /// Slabs of 4 and 16 KiB and a little more than 64 KiB and `io.batch_size` for topics.
     pub topic_slabs: [u32; 4],
+    /// Slabs of 8 KiB for topics, beside those: populated as they are first used, so that each topic has one where many are busy.
+    pub small_slabs: u32,
     /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for frames that arrive in pieces.
     pub frame_slabs: [u32; 4],
     /// Slabs of 16, 64 KiB, 256 KiB and 1 MiB for responses.
@@ -82,9 +87,10 @@ impl Default for Limits {
             waiters: 16_384,
             recv_buffers: 256,
             recv_buffer_bytes: 16 * 1024,
-            // 2 + 10 + 2 + 16.5 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
+            // 2 + 10 + 4.5 + 16.5 MiB. Most are of 16 KiB: a topic that outgrew 4 KiB needs more than that ever after, since a
             // slab repeats the last block of the one before it.
-            topic_slabs: [512, 640, 32, 64],
+            topic_slabs: [512, 640, 64, 64],
+            small_slabs: 10_000,
             // 1 + 1 + 4 + 2 MiB
             frame_slabs: [256, 64, 64, 8],
             // 0.6 + 1.1 + 1 + 2 MiB
@@ -107,15 +113,26 @@ impl Limits {
     /// Classes of the pool in which topics' batches are laid out.
     #[must_use]
     pub fn topic_classes(&self) -> Vec<SlabClass> {
-        // A whole batch of `batch_size` fits behind the block that the slab repeats: a jumbo slab would be mapped for each.
-        let largest = self.batch_size + JUMBO_HEADROOM;
-        self.with_jumbo(regular(&[4096, 16_384, 65_536, largest], &self.topic_slabs))
+        // A whole batch of 64 KiB or `batch_size` fits behind the block that the slab repeats: it would take a slab of four
+        // times the size, or a jumbo one that is mapped for it.
+        let [large, largest] = [65_536, self.batch_size].map(|bytes| bytes + JUMBO_HEADROOM);
+        let mut classes = regular(&[4096, 16_384, large, largest], &self.topic_slabs);
+        let above = classes.partition_point(|class| class.bytes < SMALL_SLAB);
+        let small = SlabClass {
+            bytes: SMALL_SLAB,
+            count: self.small_slabs,
+            backing: Backing::FirstUse,
+        };
+        classes.insert(above, small);
+        self.with_jumbo(classes)
     }
     /// The largest regular class of a topic's slabs; which one that is depends on `batch_size`.
     #[must_use]
     pub fn large_topic_class(&self) -> SlabClass {
         let classes = self.topic_classes();
-        let regular = classes.iter().filter(|class| !class.lazy);
+        let regular = classes
+            .iter()
+            .filter(|class| class.backing == Backing::Start);
         *regular
             .max_by_key(|class| class.bytes)
             .expect("there are regular classes")
@@ -192,7 +209,7 @@ impl Limits {
         classes.push(SlabClass {
             bytes: self.jumbo_bytes().max(above),
             count: self.jumbo_slabs,
-            lazy: true,
+            backing: Backing::EachUse,
         });
         classes
     }
@@ -207,7 +224,7 @@ fn regular(bytes: &[u32], counts: &[u32]) -> Vec<SlabClass> {
             None => classes.push(SlabClass {
                 bytes,
                 count,
-                lazy: false,
+                backing: Backing::Start,
             }),
         }
     }
@@ -228,7 +245,9 @@ mod tests {
                 ..Limits::default()
             };
             let classes = limits.topic_classes();
-            let regular = classes.iter().filter(|class| !class.lazy);
+            let regular = classes
+                .iter()
+                .filter(|class| class.backing == Backing::Start);
             let largest = regular.map(|class| class.bytes).max();
             let needed = BLOCK as u32 - 1 + BATCH_HEADER as u32 + batch_size;
             assert!(largest >= Some(needed), "{batch_size}: {classes:?}");
@@ -247,7 +266,11 @@ mod tests {
             (class.bytes, class.count)
         };
         assert_eq!(large(256 * 1024), (256 * 1024 + 8192, 64));
-        assert_eq!(large(65_536 - 8192), (65_536, 96), "two classes in one");
-        assert_eq!(large(4096), (65_536, 32), "that of a batch is a small one");
+        assert_eq!(large(65_536), (65_536 + 8192, 96), "two classes in one");
+        assert_eq!(
+            large(4096),
+            (65_536 + 8192, 32),
+            "that of a batch is a small one"
+        );
     }
 }

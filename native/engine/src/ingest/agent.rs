@@ -12,7 +12,7 @@ use crate::counters::CountersFile;
 use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
 use crate::handoff::{FromDisk, Frozen, Shared, ToDisk};
-use crate::limits::Limits;
+use crate::limits::{Limits, SMALL_SLAB};
 use crate::memory::{Pool, SlabId, SlabTable};
 use crate::messages::{FromIngest, IngestFrame};
 use crate::node::BarePayload;
@@ -60,6 +60,8 @@ pub struct IngestAgent {
     shared: Arc<Shared>,
     slabs: Arc<SlabTable>,
     pool: Pool,
+    /// Small slabs for topics that are not there yet: each brings one into the pool.
+    small: Vec<SlabId>,
     largest: u32,
     topics: TopicMap,
     /// By slot; reserved for all there may be, populated as slots are used.
@@ -86,10 +88,11 @@ impl IngestAgent {
         ends: IngestEnds,
         shared: Arc<Shared>,
         slabs: Arc<SlabTable>,
-        pool: Pool,
+        mut pool: Pool,
         counters: &CountersFile,
     ) -> Self {
         let counters = IngestCounters::new(counters, config.actor_id, &pool);
+        let small = pool.withhold(SMALL_SLAB);
         Self {
             topics: TopicMap::new(limits.topics, config.next_topic_id),
             states: Vec::with_capacity(limits.topics as usize),
@@ -101,6 +104,7 @@ impl IngestAgent {
             shared,
             slabs,
             pool,
+            small,
             counters,
             waiting: false,
             next_age_check_ns: 0,
@@ -128,6 +132,9 @@ impl IngestAgent {
                 } => {
                     let added = self.topics.insert(topic, slot);
                     assert!(added, "a slot is given once");
+                    if let Some(slab) = self.small.pop() {
+                        self.pool.admit(&self.slabs, slab);
+                    }
                     while self.states.len() <= slot.index() {
                         self.states.push(None);
                     }
@@ -371,13 +378,13 @@ impl IngestAgent {
         Ok(())
     }
 
-    /// A slab of `wanted` bytes, or in need any with at least `need`. A jumbo one only for what fits in no other: its memory
+    /// A slab of `wanted` bytes or somewhat more, or in need any with at least `need`. A jumbo one only for what fits in no other: its memory
     /// is mapped and given back each time, and large frames wait for it.
     fn take_slab(&mut self, need: u32, wanted: u32) -> Result<SlabId, Later> {
         let regular = self
             .pool
-            .take_eager(wanted)
-            .or_else(|| self.pool.take_eager(need));
+            .take_regular(wanted, wanted.saturating_mul(4))
+            .or_else(|| self.pool.take_regular(need, u32::MAX));
         regular
             .or_else(|| {
                 (need > self.largest)

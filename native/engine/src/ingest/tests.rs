@@ -50,6 +50,7 @@ impl Bench {
         let limits = Limits {
             topics: 8,
             topic_slabs,
+            small_slabs: 0,
             jumbo_slabs: 2,
             max_frame: 1 << 20,
             ..Limits::default()

@@ -5,6 +5,7 @@ use super::topic::{End, Phase};
 use crate::format::batch::SortKey;
 use crate::format::index::IndexEntry;
 use crate::keeper::{Job, SegmentRef};
+use crate::limits::BLOCK;
 use crate::memory::SlabId;
 use crate::messages::FromIo;
 use crate::recovery::index_due;
@@ -240,6 +241,11 @@ impl IoAgent {
             }
             // Written to its end: if the last block was padded, the next slab starts in it.
             let log_end = segment.log(held.end);
+            let last = (held.end / BLOCK * BLOCK).max(held.base);
+            if held.next.is_none() && last < held.end && held.filled {
+                let bytes = self.slabs.bytes(slab, last, held.end);
+                self.tails.keep(slot, segment.log(last), bytes);
+            }
             let topic = &mut self.topics[slot.index()];
             if !flushed {
                 // From here on it may go at any time: a journal block flushed later must not make its bytes durable alone.

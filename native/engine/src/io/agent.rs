@@ -8,20 +8,22 @@ use super::commits::Commits;
 use super::control::{IoCommand, IoEvent};
 use super::counters::IoCounters;
 use super::device::Device;
+use super::flush_all::{Flushes, Together};
 use super::journal::Journal;
 use super::reader::Reader;
 use super::segment::Segments;
 use super::slabs::Slabs;
+use super::tails::Tails;
 use super::topic::{Batch, Frame, Topic};
 use crate::agent::{Agent, Cx};
 use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::error::Refusal;
 use crate::handoff::{FromDisk, Shared, ToDisk};
-use crate::keeper::{Answer, Job, Question, Report};
-use crate::limits::{Limits, BLOCK};
+use crate::keeper::{Answer, FlushAll, FlushedAll, Job, Question, Report};
+use crate::limits::{Limits, BLOCK, DIRECT_BYTES};
 use crate::list::{Arena, SlotQueue};
-use crate::memory::{Pool, SlabId, SlabTable};
+use crate::memory::{Backing, Pool, SlabId, SlabTable};
 use crate::messages::{FromIo, RequestId, ToIo};
 use crate::node::LogEvent;
 use crate::queue::{Receiver, Sender};
@@ -40,6 +42,7 @@ pub struct IoConfig {
     /// The agent's number on its runner, for tokens.
     pub agent: u8,
     pub flush_interval_ns: u64,
+    pub flushes: Flushes,
     pub chunk_bytes: u64,
     pub index_every_bytes: u64,
     pub next_topic_id: u32,
@@ -61,12 +64,15 @@ pub struct IoEnds {
     pub from_keeper: Receiver<Report>,
     pub to_finder: Sender<Question>,
     pub from_finder: Receiver<Answer>,
+    pub to_flusher: Sender<FlushAll>,
+    pub from_flusher: Receiver<FlushedAll>,
     pub commands: Receiver<IoCommand>,
     pub events: Sender<IoEvent>,
     pub ingest: WakeHandle,
     pub network: WakeHandle,
     pub keeper: WakeHandle,
     pub finder: WakeHandle,
+    pub flusher: WakeHandle,
     pub control: WakeHandle,
 }
 
@@ -106,6 +112,7 @@ pub struct IoAgent {
     pub(super) shared: Arc<Shared>,
     pub(super) table: Arc<SlabTable>,
     pub(super) slabs: Slabs,
+    pub(super) tails: Tails,
     pub(super) segments: Segments,
     /// By slot; reserved for all there may be, populated as slots are used.
     pub(super) topics: Vec<Topic>,
@@ -126,7 +133,9 @@ pub struct IoAgent {
     pub(super) unflushed: SlotQueue,
     pub(super) device: Device,
     pub(super) journal: Journal,
+    /// Flushes of single segments under way.
     pub(super) flushes: u32,
+    pub(super) together: Together,
     /// By segment.
     pub(super) flush_started: Vec<u64>,
     pub(super) scratch: Vec<SlabId>,
@@ -140,8 +149,12 @@ pub struct IoAgent {
     pub(super) carrying: Carrying,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
+    /// Topics' slabs that are populated as they are first used: how many there are.
+    pub(super) small_slabs: u64,
     /// Topics' slabs of the largest regular size: how many there are.
     pub(super) large_budget: u32,
+    /// So many open slabs for direct writes are too many: each is closed with its first write then.
+    pub(super) crowd: u32,
     pub(super) pressure: bool,
     /// Topics still to be looked at under pressure, before only a completion or a report can change anything.
     pub(super) pressed: u32,
@@ -158,10 +171,11 @@ pub struct IoAgent {
     pub(super) now_mono_ns: u64,
     /// Since when no write or flush is under way, the last time that none was; monotonic ns.
     pub(super) at_rest_ns: u64,
-    /// Something was said to the network agent, the keeper, the finder, the control plane in this cycle.
+    /// Something was said to the network agent, the keeper, the finder, the flusher, the control plane in this cycle.
     pub(super) acked: bool,
     pub(super) kept: bool,
     pub(super) asked: bool,
+    pub(super) called: bool,
     pub(super) told: bool,
     started: bool,
 }
@@ -214,17 +228,25 @@ impl IoAgent {
         let large = limits.large_topic_class();
         let mut commits = Commits::new(limits);
         commits.show_in(counters.commit_rows());
-        let budget = limits
-            .topic_classes()
+        let classes = limits.topic_classes();
+        let regular = classes
             .iter()
-            .filter(|c| !c.lazy)
-            .map(|c| u64::from(c.bytes) * u64::from(c.count))
+            .filter(|class| class.backing == Backing::Start);
+        let direct = regular
+            .clone()
+            .filter(|class| u64::from(class.bytes) > DIRECT_BYTES);
+        let budget = regular
+            .map(|class| u64::from(class.bytes) * u64::from(class.count))
             .sum();
+        let crowd = direct.map(|class| class.count).sum::<u32>() / 2;
         Self {
             journal: Journal::new(chunks, config.sequence, buffer, buffer_bytes, topics),
             map: TopicMap::new(topics, config.next_topic_id),
+            tails: Tails::new(topics),
             slabs: Slabs::new(table.clone(), slabs, large.bytes),
+            small_slabs: u64::from(limits.small_slabs),
             large_budget: large.count,
+            crowd,
             segments: Segments::new(segments),
             topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],
@@ -238,6 +260,7 @@ impl IoAgent {
             unflushed: SlotQueue::new(topics),
             device: Device::default(),
             flushes: 0,
+            together: Together::new(limits),
             flush_started: vec![0; segments as usize],
             fills: Vec::with_capacity(SCRATCH),
             scratch,
@@ -264,6 +287,7 @@ impl IoAgent {
             acked: false,
             kept: false,
             asked: false,
+            called: false,
             told: false,
             started: false,
             config,
@@ -357,6 +381,14 @@ impl IoAgent {
         self.counters.journal_busy.set(self.journal.chunks.busy());
     }
 
+    /// Nothing more may be under way now.
+    pub(super) fn note_rest(&mut self, now_ns: u64) {
+        let flushing = self.flushes > 0 || self.together.is_under_way();
+        if self.journal.is_at_rest() && self.device.in_flight() == 0 && !flushing {
+            self.at_rest_ns = now_ns;
+        }
+    }
+
     fn measure_queues(&self) {
         self.ends.from_ingest.measure();
         self.ends.from_network.measure();
@@ -378,6 +410,9 @@ impl IoAgent {
         }
         if std::mem::take(&mut self.asked) {
             self.ends.finder.notify(cx.ring);
+        }
+        if std::mem::take(&mut self.called) {
+            self.ends.flusher.notify(cx.ring);
         }
         if std::mem::take(&mut self.told) {
             self.ends.control.notify(cx.ring);
@@ -404,7 +439,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
         }
         self.measure_queues();
         let mut done = self.intake();
-        done += self.reports(cx);
+        done += self.reports(cx) + self.flushed_together(cx);
         if done > 0 {
             self.pressed = self.topics.len() as u32;
         }
@@ -416,6 +451,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
             self.advance(cx, TopicSlot(slot));
             done += 1;
         }
+        done += usize::from(self.flush_together(cx.now.mono_ns)) + self.next_flushes();
         done += self.settle_some() + self.recycle();
         self.checkpoint_due(cx.now.wall_ns / 1_000_000_000);
         if self.journal(cx) {
@@ -459,9 +495,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
             kind if kind == Kind::ReadAhead as u8 => self.ahead_completed(cx, completion),
             kind => unreachable!("no operation of kind {kind}"),
         }
-        if self.journal.is_at_rest() && self.device.in_flight() == 0 && self.flushes == 0 {
-            self.at_rest_ns = cx.now.mono_ns;
-        }
+        self.note_rest(cx.now.mono_ns);
     }
 
     fn next_deadline_ns(&self) -> Option<u64> {

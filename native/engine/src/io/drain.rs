@@ -351,6 +351,7 @@ impl IoAgent {
         }
         self.close_cursors(cx, slot);
         self.carry_no_more(Some(slot));
+        self.tails.forget(slot);
         if topic.journal.low > 0 {
             self.journal.chunks.hold(topic.journal.low, 0);
         }
@@ -405,6 +406,7 @@ impl IoAgent {
             || self.settling > 0
             || self.device.in_flight() > 0
             || self.flushes > 0
+            || self.together.is_under_way()
             || !self.commits.is_quiet()
             || self.frames.used() > 0
             || !self.removing.is_empty();

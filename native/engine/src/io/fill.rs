@@ -54,6 +54,11 @@ impl IoAgent {
                 return true;
             }
         }
+        let log = self.segments[held.segment].log(held.base);
+        if let Some(bytes) = self.tails.find(slot, log, held.first - held.base) {
+            self.slabs.fill(slab, bytes);
+            return true;
+        }
         // Everything before the slab was written before the slab that held it was let go.
         let Some(file) = self.segments[held.segment].open() else {
             return false;

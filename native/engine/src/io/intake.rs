@@ -141,7 +141,7 @@ impl IoAgent {
         topic.write_slab = topic.write_slab.or(Some(slab));
         match last {
             Some(last) => {
-                self.slabs[last].closed = true;
+                self.slabs.close(last);
                 self.slabs[last].next = Some(slab);
                 self.fill_from_memory(last, slab);
             }
@@ -215,7 +215,7 @@ impl IoAgent {
 
     fn close_last_slab(&mut self, slot: TopicSlot) {
         if let Some(last) = self.topics[slot.index()].last_slab {
-            self.slabs[last].closed = true;
+            self.slabs.close(last);
             self.ready.add(slot.0);
         }
     }

@@ -31,8 +31,10 @@ enum State {
     Flushing {
         started_ns: u64,
     },
-    /// Nothing can be journaled any more until a restart.
-    Failed,
+    /// Nothing can be journaled any more until a restart. `under_way`: the block of before is still being written or flushed.
+    Failed {
+        under_way: bool,
+    },
 }
 
 /// The journal's writer: one block at a time.
@@ -109,7 +111,20 @@ impl Journal {
     /// Whether nothing is under way, for good or for bad.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Idle | State::Failed)
+        matches!(self.state, State::Idle | State::Failed { under_way: false })
+    }
+    /// Whether nothing can be journaled any more.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed { .. })
+    }
+    /// If it has failed: nothing is under way any more. Returns whether it has.
+    fn failed_meanwhile(&mut self) -> bool {
+        let failed = self.has_failed();
+        if failed {
+            self.state = State::Failed { under_way: false };
+        }
+        failed
     }
     /// Whether the current chunk takes no further block, but tails: what is left of it is kept for them.
     #[must_use]
@@ -290,6 +305,9 @@ impl IoAgent {
         cx: &mut Cx<'_, R>,
         completion: Completion,
     ) {
+        if self.journal.failed_meanwhile() {
+            return;
+        }
         let State::Writing {
             position,
             done,
@@ -308,6 +326,7 @@ impl IoAgent {
             } else {
                 libc::EIO
             };
+            self.journal.state = State::Idle;
             self.journal_broke(errno, "writing the journal");
             return;
         }
@@ -358,6 +377,9 @@ impl IoAgent {
         cx: &mut Cx<'_, R>,
         completion: Completion,
     ) {
+        if self.journal.failed_meanwhile() {
+            return;
+        }
         let State::Flushing { started_ns } = self.journal.state else {
             unreachable!("a journal flush completes while it is under way")
         };
@@ -366,6 +388,7 @@ impl IoAgent {
             .flush_latency
             .record(cx.now.mono_ns.saturating_sub(started_ns));
         if completion.result < 0 {
+            self.journal.state = State::Idle;
             self.journal_broke(-completion.result, "flushing the journal");
             return;
         }
@@ -416,7 +439,8 @@ impl IoAgent {
     }
 
     pub(super) fn journal_broke(&mut self, errno: i32, what: &'static str) {
-        self.journal.state = State::Failed;
+        let under_way = !self.journal.is_at_rest();
+        self.journal.state = State::Failed { under_way };
         self.counters.errors.inc();
         self.shared
             .journal_failed

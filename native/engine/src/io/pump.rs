@@ -17,8 +17,6 @@ const LAZY_FLUSH: u64 = 1 << 20;
 /// Unflushed bytes of a `written` topic's segment, before they are flushed ahead of the interval: a flush stops the device
 /// for as long as it takes, and a reader finds its way over unflushed bytes without index entries.
 const WRITTEN_FLUSH: u64 = 256 << 20;
-/// Flushes that are under way at once, at most.
-pub(super) const FLUSHES: u32 = 4;
 /// A segment's blocks are reserved in steps that double up to this.
 const LARGEST_STEP: u64 = 64 << 20;
 
@@ -75,6 +73,12 @@ impl IoAgent {
     }
 
     fn pump<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot) {
+        // While topics are settled for a chunk that is wanted, that is counted, and nothing else should be.
+        let crowded = self.slabs.open() > self.crowd && self.journal.settling_below == 0;
+        if crowded && self.goes_direct(slot) {
+            // Its slab would be held for the end of its last block until the topic gets more; others need it before that.
+            self.settle(slot, false);
+        }
         while let Some(slab) = self.topics[slot.index()].write_slab {
             let Some((to, next)) = self.wanted(slot, slab) else {
                 break;
@@ -113,6 +117,10 @@ impl IoAgent {
         if held.closed {
             return Some((blocks, held.next.is_some()));
         }
+        if matches!(topic.settle, Settle::Closing { .. }) {
+            // What is there goes out in one write, when the slab is closed.
+            return None;
+        }
         // An open slab is written on only for a busy topic, or to settle what was there when that was asked.
         let pending = topic.appended - self.covered(slot).min(topic.appended);
         (pending >= DIRECT_BYTES).then_some((blocks, false))
@@ -132,12 +140,13 @@ impl IoAgent {
             return false;
         }
         let segment = &self.segments[at];
-        // A block that holds acknowledged bytes is written again only while a flushed journal entry holds them.
+        // A block that holds acknowledged bytes is written again only while a flushed journal entry holds them, if they are
+        // promised to be on stable storage.
         if segment.settled > held.base && segment.submitted == segment.settled {
             if segment.accepted < segment.settled {
                 return false;
             }
-            if !segment.protected {
+            if !segment.protected && !self.is_block_free(slot, at, held.base) {
                 self.topics[slot.index()].needs_tail = true;
                 return false;
             }
@@ -342,29 +351,14 @@ impl IoAgent {
         while let Some(at) = next {
             let segment = &self.segments[at];
             next = segment.next;
-            let unflushed = segment.accepted - segment.flushed.min(segment.accepted);
-            if unflushed == 0 {
+            if segment.accepted <= segment.flushed {
                 let topic = &mut self.topics[slot.index()];
                 topic.flush_wanted &= topic.last_segment != Some(at);
                 continue;
             }
-            if segment.flushing.is_some() {
-                continue;
-            }
-            let topic = &self.topics[slot.index()];
-            let (waited_for, lazy) = match topic.durability {
-                Durability::Durable => (segment.log(segment.accepted) > topic.durable, LAZY_FLUSH),
-                Durability::Written => (false, WRITTEN_FLUSH),
-            };
-            let settling = matches!(topic.settle, Settle::Writing { flush: true, .. });
-            let due = waited_for
-                || settling
-                || segment.end.is_some()
-                || topic.flush_wanted
-                || unflushed >= lazy;
-            if due {
-                if self.flushes == FLUSHES {
-                    self.stalled.add(slot.0);
+            if self.is_flush_due(slot, at) {
+                if self.flushes == self.config.flushes.single {
+                    self.together.waiting.add(slot.0);
                     return;
                 }
                 self.flush(cx, slot, at);
@@ -372,15 +366,68 @@ impl IoAgent {
         }
     }
 
-    fn flush<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot, at: SegmentRef) {
-        let segment = &mut self.segments[at];
-        let Some(file) = segment.open() else { return };
-        segment.flushing = Some(segment.accepted);
-        self.flushes += 1;
-        let topic = &mut self.topics[slot.index()];
+    /// Whether a segment should be flushed now.
+    pub(super) fn is_flush_due(&self, slot: TopicSlot, at: SegmentRef) -> bool {
+        let (topic, segment) = (&self.topics[slot.index()], &self.segments[at]);
+        let unflushed = segment.accepted.saturating_sub(segment.flushed);
+        if unflushed == 0 || segment.flushing.is_some() || topic.phase != Phase::Live {
+            return false;
+        }
+        let (waited_for, lazy) = match topic.durability {
+            Durability::Durable => (segment.log(segment.accepted) > topic.durable, LAZY_FLUSH),
+            Durability::Written => (false, WRITTEN_FLUSH),
+        };
+        let settling = matches!(topic.settle, Settle::Writing { flush: true, .. });
+        waited_for || settling || segment.end.is_some() || topic.flush_wanted || unflushed >= lazy
+    }
+
+    /// A flush that covers what the device has accepted of a segment goes out. False: there is nothing to gain by one yet.
+    ///
+    /// Of a `written` topic that goes on, its last block is left out if it is not full: it is written again with the next
+    /// batch, and a block that is durable could be so only with a durable copy in the journal.
+    pub(super) fn begin_flush(&mut self, slot: TopicSlot, at: SegmentRef) -> bool {
+        let (topic, segment) = (&mut self.topics[slot.index()], &mut self.segments[at]);
         // What is accepted from now on waits for the next interval.
         topic.flush_wanted &= topic.last_segment != Some(at);
+        let goes_on = topic.durability == Durability::Written
+            && topic.settle == Settle::No
+            && segment.end.is_none()
+            && segment.left_out != Some(segment.accepted / BLOCK);
+        let written_again = self.device.lowest(at).unwrap_or(u64::MAX);
+        let mut covered = segment.accepted.min(written_again);
+        if goes_on {
+            segment.left_out = Some(segment.accepted / BLOCK);
+            covered = covered / BLOCK * BLOCK;
+        }
+        if covered <= segment.flushed {
+            self.unflushed.add(slot.0);
+            return false;
+        }
+        segment.flushing = Some(covered);
         self.mark_flush(slot);
+        true
+    }
+
+    /// Whether a segment's last block, which was written padded, may be lost when it is written again: none of it counts as
+    /// durable, and none will by a flush that is under way, here or of a segment before. No tail was asked for either: that
+    /// would protect what is written now, which it does not hold.
+    fn is_block_free(&self, slot: TopicSlot, at: SegmentRef, block: u64) -> bool {
+        let (topic, segment) = (&self.topics[slot.index()], &self.segments[at]);
+        topic.durability == Durability::Written
+            && !topic.needs_tail
+            && topic.durable <= segment.log(block)
+            && segment.flushed <= block
+            && segment.flushing.is_none_or(|covered| covered <= block)
+    }
+
+    fn flush<R: IoRing + ?Sized>(&mut self, cx: &mut Cx<'_, R>, slot: TopicSlot, at: SegmentRef) {
+        let Some(file) = self.segments[at].open() else {
+            return;
+        };
+        if !self.begin_flush(slot, at) {
+            return;
+        }
+        self.flushes += 1;
         let token = self.token(Kind::Flush, u64::from(at));
         self.flush_started[at as usize] = cx.now.mono_ns;
         cx.ring.flush(file, token);
@@ -405,7 +452,7 @@ impl IoAgent {
         if completion.result < 0 {
             // Never retried: the kernel may have dropped the pages.
             self.freeze(slot, -completion.result, "flushing a segment");
-        } else {
+        } else if !self.together.has_failed() {
             segment.flushed = segment.flushed.max(covered);
         }
         self.ready.add(slot.0);

@@ -309,7 +309,7 @@ impl IoAgent {
         topic.last_slab = kept;
         match kept {
             Some(kept) => {
-                self.slabs[kept].closed = true;
+                self.slabs.close(kept);
                 self.slabs[kept].next = None;
             }
             None => topic.first_slab = None,

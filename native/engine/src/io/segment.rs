@@ -47,6 +47,8 @@ pub struct Segment {
     pub flushed: u64,
     /// A flush is under way that covers everything below.
     pub flushing: Option<u64>,
+    /// The block that a flush left out of what it makes durable, since it was not full: a block is left out once.
+    pub left_out: Option<u64>,
     pub writes: u32,
     /// The last block was written padded, with acknowledged bytes up to here; 0: not so.
     pub settled: u64,
@@ -80,6 +82,7 @@ impl Segment {
             accepted: 0,
             flushed: 0,
             flushing: None,
+            left_out: None,
             writes: 0,
             settled: 0,
             protected: false,

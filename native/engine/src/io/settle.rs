@@ -5,6 +5,7 @@ use super::segment::File;
 use super::topic::{Phase, Settle};
 use crate::handoff::FromDisk;
 use crate::keeper::SegmentRef;
+use crate::limits::{BLOCK, SMALL_SLAB};
 use crate::topics::TopicSlot;
 
 /// Topics looked at in one duty cycle at most.
@@ -28,6 +29,11 @@ impl IoAgent {
             // All of it is written: what may be wanting is the flush.
             let (wanted, appended) = (topic.flush_wanted, topic.appended);
             if flush && !wanted && self.flushed_log(slot) < appended {
+                // All of it, the last block too.
+                if let Some(at) = self.topics[slot.index()].last_segment {
+                    let segment = &mut self.segments[at];
+                    segment.left_out = Some(segment.accepted / BLOCK);
+                }
                 self.topics[slot.index()].flush_wanted = true;
                 self.ready.add(slot.0);
             }
@@ -120,11 +126,10 @@ impl IoAgent {
         use std::sync::atomic::Ordering::Relaxed;
         let mut done = 0;
         let starved = self.shared.starved.load(Relaxed);
-        let keep = if starved {
-            self.slab_budget / 2
-        } else {
-            self.slab_budget / 4 * 3
-        };
+        // A small one for each topic that there is, beside those that are there from the start.
+        let small = self.small_slabs.min(self.topics.len() as u64) * u64::from(SMALL_SLAB);
+        let budget = self.slab_budget + small;
+        let keep = if starved { budget / 2 } else { budget / 4 * 3 };
         // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
         let keep_large = self.large_budget - self.large_budget / 4;
         while self.ends.to_ingest.room() > 8 {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::keeper::SegmentRef;
-use crate::limits::BLOCK;
+use crate::limits::{BLOCK, DIRECT_BYTES};
 use crate::memory::{SlabId, SlabTable};
 use crate::topics::TopicSlot;
 
@@ -48,6 +48,8 @@ pub struct Slabs {
     /// How many are held of the largest regular size.
     large: u32,
     large_bytes: u32,
+    /// How many are held that take direct writes and that the ingest agent still writes into: each is another topic's.
+    open: u32,
 }
 
 impl Slabs {
@@ -62,6 +64,7 @@ impl Slabs {
             bytes: 0,
             large: 0,
             large_bytes,
+            open: 0,
         }
     }
     /// Takes a slab over.
@@ -69,15 +72,26 @@ impl Slabs {
         assert!(self.held[slab.0 as usize].is_none(), "a slab has one owner");
         self.bytes += u64::from(self.table.bytes(slab));
         self.large += u32::from(self.is_large(slab));
+        self.open += u32::from(self.is_open(slab, &held));
         self.held[slab.0 as usize] = Some(held);
     }
     /// Lets a slab go.
     pub fn release(&mut self, slab: SlabId) -> Held {
         self.bytes -= u64::from(self.table.bytes(slab));
         self.large -= u32::from(self.is_large(slab));
-        self.held[slab.0 as usize]
+        let held = self.held[slab.0 as usize]
             .take()
-            .expect("a slab is released once")
+            .expect("a slab is released once");
+        self.open -= u32::from(self.is_open(slab, &held));
+        held
+    }
+    /// The ingest agent puts nothing more into a slab.
+    pub fn close(&mut self, slab: SlabId) {
+        self.open -= u32::from(self.is_open(slab, &self[slab]));
+        self[slab].closed = true;
+    }
+    fn is_open(&self, slab: SlabId, held: &Held) -> bool {
+        !held.closed && u64::from(self.table.bytes(slab)) > DIRECT_BYTES
     }
     fn is_large(&self, slab: SlabId) -> bool {
         self.table.bytes(slab) == self.large_bytes
@@ -121,6 +135,11 @@ impl Slabs {
     #[must_use]
     pub fn large_held(&self) -> u32 {
         self.large
+    }
+    /// How many topics have an open slab for direct writes.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        self.open
     }
     /// Complete bytes of a slab, `from..to` in positions of its segment.
     #[must_use]

@@ -1,10 +1,12 @@
 //! The keeper: names, seals and removes files, for agents that never block.
 //!
 //! Thread: one of its own, no agent; it may block and allocate. The simulator runs it inline. The finder, a second such
-//! thread, looks addresses up on disk, so that a slow rename never delays a reader.
+//! thread, looks addresses up on disk, so that a slow rename never delays a reader; the flusher, a third one, waits for
+//! calls that make everything durable.
 
 mod files;
 mod find;
+mod flusher;
 mod indexes;
 mod jobs;
 mod names;
@@ -13,6 +15,7 @@ mod spare;
 
 pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;
+pub use flusher::{FlushAll, FlushedAll, Flusher};
 pub use jobs::Keeper;
 pub use spare::make_chunk;
 

@@ -4,4 +4,4 @@ mod past_cache;
 mod slab;
 
 pub use past_cache::copy_past_cache;
-pub use slab::{Pool, SlabClass, SlabId, SlabTable, SlabTableBuilder};
+pub use slab::{Backing, Pool, SlabClass, SlabId, SlabTable, SlabTableBuilder};

@@ -15,6 +15,17 @@ pub const SLAB_ALIGN: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlabId(pub u32);
 
+/// When the memory of slabs is populated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// At start-up; it is locked and registered.
+    Start,
+    /// At the first use of each slab, for good: small ones of which there may be one for each topic.
+    FirstUse,
+    /// At each use; it is given back after it: the jumbo ones.
+    EachUse,
+}
+
 /// One size of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlabClass {
@@ -22,14 +33,13 @@ pub struct SlabClass {
     pub bytes: u32,
     /// How many.
     pub count: u32,
-    /// Reserved at start-up, but populated only on first use, neither locked nor registered: the jumbo ones.
-    pub lazy: bool,
+    pub backing: Backing,
 }
 
 struct Mapping {
     at: NonNull<u8>,
     bytes: usize,
-    lazy: bool,
+    backing: Backing,
     /// Where it belongs.
     node: Option<u32>,
 }
@@ -65,20 +75,19 @@ impl SlabTable {
     pub fn registrable(&self) -> impl Iterator<Item = (*mut u8, usize)> + '_ {
         self.mappings
             .iter()
-            .filter(|m| !m.lazy)
+            .filter(|m| m.backing == Backing::Start)
             .map(|m| (m.at.as_ptr(), m.bytes))
     }
-    /// The memory that belongs on a NUMA node, lazy mappings included.
+    /// The memory that belongs on a NUMA node, those populated later included.
     pub fn regions(&self) -> impl Iterator<Item = Region> + '_ {
         self.mappings.iter().filter_map(|m| {
             Some(Region {
                 at: m.at.as_ptr() as usize,
                 bytes: m.bytes,
                 node: m.node?,
-                kind: if m.lazy {
-                    Kind::JumboSlabs
-                } else {
-                    Kind::Slabs
+                kind: match m.backing {
+                    Backing::EachUse => Kind::JumboSlabs,
+                    Backing::Start | Backing::FirstUse => Kind::Slabs,
                 },
             })
         })
@@ -88,7 +97,7 @@ impl SlabTable {
     pub fn eager_bytes(&self) -> usize {
         self.mappings
             .iter()
-            .filter(|m| !m.lazy)
+            .filter(|m| m.backing == Backing::Start)
             .map(|m| m.bytes)
             .sum()
     }
@@ -100,7 +109,7 @@ impl SlabTable {
             unsafe { libc::mlock(at.cast(), bytes) == 0 }
         })
     }
-    /// Gives the pages of a lazy slab back to the system; its contents are gone.
+    /// Gives the pages of a slab back to the system; its contents are gone.
     pub fn evict(&self, slab: SlabId) {
         let (at, bytes) = self.slabs[slab.0 as usize];
         // SAFETY: the range is inside a private anonymous mapping of ours, page aligned, and the caller owns the slab.
@@ -157,11 +166,11 @@ impl SlabTableBuilder {
             let mut free = Vec::with_capacity(class.count as usize);
             if class.count > 0 {
                 let bytes = class.bytes as usize * class.count as usize;
-                let at = self.map(bytes, class.lazy)?;
+                let at = self.map(bytes, class.backing == Backing::Start)?;
                 self.mappings.push(Mapping {
                     at,
                     bytes,
-                    lazy: class.lazy,
+                    backing: class.backing,
                     node: self.node,
                 });
                 for i in (0..class.count as usize).rev() {
@@ -173,7 +182,7 @@ impl SlabTableBuilder {
             }
             pool.classes.push(ClassPool {
                 bytes: class.bytes,
-                lazy: class.lazy,
+                backing: class.backing,
                 count: class.count,
                 free,
             });
@@ -181,17 +190,17 @@ impl SlabTableBuilder {
         Ok(pool)
     }
     /// Memory on the node of now, if there is one.
-    fn map(&mut self, bytes: usize, lazy: bool) -> io::Result<NonNull<u8>> {
+    fn map(&mut self, bytes: usize, now: bool) -> io::Result<NonNull<u8>> {
         let Some(node) = self.node else {
-            return map(bytes, !lazy);
+            return map(bytes, now);
         };
         let at = map(bytes, false)?;
         // Bound only where it is certain to fit: a bound page that cannot be had ends the process.
-        let roomy = lazy || place::has_room(node, bytes);
-        let policy = if lazy || !roomy {
-            Policy::Prefer(node)
-        } else {
+        let roomy = !now || place::has_room(node, bytes);
+        let policy = if now && roomy {
             Policy::Bind(node)
+        } else {
+            Policy::Prefer(node)
         };
         if let Err(e) = place::bind(at.as_ptr(), bytes, policy) {
             let why = place::reason(&e);
@@ -201,7 +210,7 @@ impl SlabTableBuilder {
                 "memory: node {node} has little free memory; slabs that do not fit there lie on others"
             ));
         }
-        if !lazy {
+        if now {
             populate(at, bytes);
         }
         Ok(at)
@@ -253,7 +262,7 @@ fn populate(at: NonNull<u8>, bytes: usize) {
 
 struct ClassPool {
     bytes: u32,
-    lazy: bool,
+    backing: Backing,
     count: u32,
     free: Vec<SlabId>,
 }
@@ -286,19 +295,24 @@ impl Pool {
             .free
             .pop()
     }
-    /// Takes a slab of at least `bytes` that is not lazy.
+    /// Takes a slab of at least `bytes` that is no jumbo one.
     pub fn take_eager(&mut self, bytes: u32) -> Option<SlabId> {
+        self.take_regular(bytes, u32::MAX)
+    }
+    /// Takes a slab of at least `bytes`, but no jumbo one, and none above `most`.
+    pub fn take_regular(&mut self, bytes: u32, most: u32) -> Option<SlabId> {
         self.classes
             .iter_mut()
-            .filter(|class| !class.lazy && class.bytes >= bytes)
+            .filter(|class| class.backing != Backing::EachUse)
+            .filter(|class| (bytes..=most).contains(&class.bytes))
             .find_map(|class| class.free.pop())
     }
-    /// Takes the largest slab that is not lazy and has at least `bytes`.
+    /// Takes the largest slab that is populated from the start and has at least `bytes`.
     pub fn take_most(&mut self, bytes: u32) -> Option<SlabId> {
         self.classes
             .iter_mut()
             .rev()
-            .filter(|class| !class.lazy && class.bytes >= bytes)
+            .filter(|class| class.backing == Backing::Start && class.bytes >= bytes)
             .find_map(|class| class.free.pop())
     }
     /// Puts a slab of this pool back. The caller must not touch it again.
@@ -313,10 +327,27 @@ impl Pool {
             class.free.len() < class.count as usize,
             "a slab is put back once"
         );
-        if class.lazy {
+        if class.backing == Backing::EachUse {
             table.evict(slab);
         }
         class.free.push(slab);
+    }
+    /// Takes all slabs of a class out, before any is lent, as if there were none: `admit` brings them in one by one.
+    pub fn withhold(&mut self, bytes: u32) -> Vec<SlabId> {
+        let class = self.classes.iter_mut().find(|class| class.bytes == bytes);
+        class.map_or_else(Vec::new, |class| {
+            assert_eq!(class.free.len(), class.count as usize, "none is lent");
+            class.count = 0;
+            let room = Vec::with_capacity(class.free.len());
+            std::mem::replace(&mut class.free, room)
+        })
+    }
+    /// Brings a slab in that was withheld.
+    pub fn admit(&mut self, table: &SlabTable, slab: SlabId) {
+        let bytes = table.bytes(slab);
+        let class = self.classes.iter_mut().find(|class| class.bytes == bytes);
+        class.expect("a slab goes back to its own pool").count += 1;
+        self.put(table, slab);
     }
     /// Free slabs of the largest class.
     #[must_use]
@@ -325,10 +356,14 @@ impl Pool {
             .last()
             .map_or(0, |class| class.free.len() as u32)
     }
-    /// Bytes of the largest class that is not lazy.
+    /// Bytes of the largest class that is populated from the start.
     #[must_use]
     pub fn largest_eager(&self) -> u32 {
-        let eager = self.classes.iter().rev().find(|class| !class.lazy);
+        let eager = self
+            .classes
+            .iter()
+            .rev()
+            .find(|class| class.backing == Backing::Start);
         eager.map_or(0, |class| class.bytes)
     }
     /// Bytes of the largest class.

@@ -124,7 +124,9 @@ impl NetworkAgent {
         let count = limits.connections + TURNED_AWAY;
         let pool = std::mem::replace(&mut ends.frames, crate::memory::Pool::empty());
         let regular = limits.frame_classes();
-        let regular = regular.iter().filter(|class| !class.lazy);
+        let regular = regular
+            .iter()
+            .filter(|class| class.backing == crate::memory::Backing::Start);
         let largest = regular.map(|class| class.bytes).max().unwrap_or(0);
         let places = Places::new(pool, &ends.slabs, largest);
         let response_slabs: u32 = limits.response_slabs.iter().sum::<u32>() + limits.jumbo_slabs;

@@ -86,14 +86,14 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{SlabClass, SlabTableBuilder};
+    use crate::memory::{Backing, SlabClass, SlabTableBuilder};
 
     #[test]
     fn a_socket_is_asked_what_arrived_only_where_a_slab_is_there_to_give() {
         let class = SlabClass {
             bytes: 4096,
             count: 4,
-            lazy: false,
+            backing: Backing::Start,
         };
         let mut builder = SlabTableBuilder::default();
         let pool = builder.pool(&[class]).unwrap();

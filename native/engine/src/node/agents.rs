@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
-use crate::io::{IoAgent, IoConfig, IoEnds, IoPools};
+use crate::io::{Flushes, IoAgent, IoConfig, IoEnds, IoPools};
 use crate::layout::Role;
 use crate::limits::Limits;
 use crate::memory::{Pool, SlabTable};
@@ -66,6 +66,7 @@ impl Common<'_> {
         let config = IoConfig {
             agent: self.places.number(IO),
             flush_interval_ns: self.config.flush_interval_ns,
+            flushes: Flushes::DEFAULT,
             chunk_bytes: self.config.chunk_bytes,
             index_every_bytes: self.config.index_every_bytes,
             next_topic_id: self.config.next_topic_id,

@@ -1,4 +1,4 @@
-//! Threads beside the agents: the keeper and the finder. They may block; agents wake them through an eventfd.
+//! Threads beside the agents: the keeper, the finder and the flusher. They may block; agents wake them through an eventfd.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

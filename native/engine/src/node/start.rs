@@ -13,7 +13,7 @@ use super::helper::Bell;
 use super::limits_watch::LimitsWatch;
 use super::memory::{lock, open_counters, Memory};
 use super::placed::Placed;
-use super::threads::{start_helpers, Running};
+use super::threads::{start_helpers, HelperEnds, Running};
 use super::wiring::{Places, Wiring, INGEST, IO, NETWORK};
 use super::{Node, NodeConfig, StartError, Started};
 use crate::clock::{Clock, SystemClock};
@@ -92,9 +92,13 @@ impl Node {
             on_node(places.node(IO), || common.io(wiring.io, pools.io, &data)),
         );
 
-        let (keeper, finder) = (wiring.keeper, wiring.finder);
-        let helpers = start_helpers(&config, &limits, chosen, &places, &data, keeper, finder)
-            .map_err(no_thread)?;
+        let ends = HelperEnds {
+            keeper: wiring.keeper,
+            finder: wiring.finder,
+            flusher: wiring.flusher,
+        };
+        let helpers =
+            start_helpers(&config, &limits, chosen, &places, &data, ends).map_err(no_thread)?;
         let waker = ControlWaker::new(&chosen).map_err(no_thread)?;
         let front = Front::new(
             wiring.front,

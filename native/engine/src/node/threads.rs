@@ -13,7 +13,10 @@ use super::{NodeConfig, RunnerReport};
 use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::io::FILL;
-use crate::keeper::{Answer, Catalogue, Finder, Job, Keeper, Question, Report, TopicFiles};
+use crate::keeper::{
+    Answer, Catalogue, Finder, FlushAll, FlushedAll, Flusher, Job, Keeper, Question, Report,
+    TopicFiles,
+};
 use crate::layout::ThreadPlan;
 use crate::limits::Limits;
 use crate::memory::SlabTable;
@@ -23,7 +26,14 @@ use crate::ring::{Chosen, RingConfig};
 use crate::runner::{Runner, RunnerConfig, RunnerCounters};
 use crate::topics::TopicSlot;
 
-/// Starts the keeper and the finder on the recovered topics.
+/// The helpers' ends of the queues.
+pub(super) struct HelperEnds {
+    pub keeper: (Receiver<Job>, Sender<Report>),
+    pub finder: (Receiver<Question>, Sender<Answer>),
+    pub flusher: (Receiver<FlushAll>, Sender<FlushedAll>),
+}
+
+/// Starts the keeper, the finder and the flusher on the recovered topics.
 ///
 /// # Errors
 /// The system refuses a thread; none is left then.
@@ -33,8 +43,7 @@ pub(super) fn start_helpers(
     chosen: Chosen,
     places: &Places,
     data: &DataDir,
-    (jobs, reports): (Receiver<Job>, Sender<Report>),
-    (questions, found): (Receiver<Question>, Sender<Answer>),
+    ends: HelperEnds,
 ) -> io::Result<Vec<Helper>> {
     // The finder may be asked before the keeper has heard of the topics.
     let catalogue = Catalogue::new(limits.topics);
@@ -45,16 +54,20 @@ pub(super) fn start_helpers(
     let mut keeper = Keeper::new(
         data.storage.clone(),
         catalogue.clone(),
-        jobs,
-        reports,
+        ends.keeper.0,
+        ends.keeper.1,
         config.index_every_bytes,
     );
     let keep = move || keeper.work();
+    let (questions, found) = ends.finder;
     let mut finder = Finder::new(data.storage.clone(), catalogue, questions, found);
     let find = move || finder.work();
+    let mut flusher = Flusher::new(data.storage.clone(), ends.flusher.0, ends.flusher.1);
+    let flush = move || flusher.work();
     Ok(vec![
         Helper::start("lance-keeper", &places.keeper, io.clone(), chosen, keep)?,
-        Helper::start("lance-finder", &places.finder, io, chosen, find)?,
+        Helper::start("lance-finder", &places.finder, io.clone(), chosen, find)?,
+        Helper::start("lance-flusher", &places.flusher, io, chosen, flush)?,
     ])
 }
 

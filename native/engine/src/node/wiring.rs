@@ -8,7 +8,7 @@ use crate::counters::CountersFile;
 use crate::handoff::{FromDisk, ToDisk};
 use crate::ingest::IngestEnds;
 use crate::io::IoEnds;
-use crate::keeper::{Answer, Job, Question, Report};
+use crate::keeper::{Answer, FlushAll, FlushedAll, Job, Question, Report};
 use crate::layout::{plan, Role, Roles, ThreadPlan};
 use crate::limits::Limits;
 use crate::memory::{Pool, SlabTable};
@@ -37,6 +37,7 @@ pub(super) struct Places {
     pub wakes: Vec<WakeHandle>,
     pub keeper: WakeHandle,
     pub finder: WakeHandle,
+    pub flusher: WakeHandle,
     pub control: WakeHandle,
 }
 
@@ -54,6 +55,7 @@ impl Places {
             threads,
             keeper: WakeHandle::new(),
             finder: WakeHandle::new(),
+            flusher: WakeHandle::new(),
             control: WakeHandle::new(),
         }
     }
@@ -106,6 +108,7 @@ pub(super) struct Wiring {
     pub io: IoEnds,
     pub keeper: (Receiver<Job>, Sender<Report>),
     pub finder: (Receiver<Question>, Sender<Answer>),
+    pub flusher: (Receiver<FlushAll>, Sender<FlushedAll>),
     pub front: FrontEnds,
 }
 
@@ -135,6 +138,9 @@ impl Wiring {
         let (reports, from_keeper) = counted_queue(JOBS, file, "keeper-io");
         let (to_finder, questions) = counted_queue(QUEUE, file, "io-finder");
         let (found, from_finder) = counted_queue(QUEUE, file, "finder-io");
+        // One is asked for at a time.
+        let (to_flusher, asked) = queue(2);
+        let (flushed, from_flusher) = queue(2);
         let (to_io_commands, commands_in) = queue(commands);
         let (events, io_events) = queue(commands);
         let (to_control, control) = queue(CONTROL_SLOTS);
@@ -176,16 +182,20 @@ impl Wiring {
                 from_keeper,
                 to_finder,
                 from_finder,
+                to_flusher,
+                from_flusher,
                 commands: commands_in,
                 events,
                 ingest: places.wake_between(IO, INGEST),
                 network: places.wake_between(IO, NETWORK),
                 keeper: places.keeper.clone(),
                 finder: places.finder.clone(),
+                flusher: places.flusher.clone(),
                 control: places.control.clone(),
             },
             keeper: (jobs, reports),
             finder: (questions, found),
+            flusher: (asked, flushed),
             front: FrontEnds {
                 commands: to_io_commands,
                 answers,

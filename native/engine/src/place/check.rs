@@ -81,7 +81,7 @@ fn page_bytes() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::{SlabClass, SlabTableBuilder};
+    use crate::memory::{Backing, SlabClass, SlabTableBuilder};
 
     #[test]
     fn a_bound_pool_is_where_it_was_bound_to_and_pages_that_are_not_there_do_not_count() {
@@ -91,12 +91,12 @@ mod tests {
             SlabClass {
                 bytes: 4096,
                 count: 100,
-                lazy: false,
+                backing: Backing::Start,
             },
             SlabClass {
                 bytes: 8192,
                 count: 50,
-                lazy: true,
+                backing: Backing::EachUse,
             },
         ];
         let _pool = builder.pool(&classes).unwrap();

@@ -357,6 +357,28 @@ impl State {
         Ok(())
     }
 
+    /// A flush of all files ends, as that of one. A failure is one of the device: it hits what agents write.
+    pub fn finish_flush_all(
+        &mut self,
+        covers: Vec<(Ino, u64)>,
+        fault: Option<Fault>,
+    ) -> io::Result<()> {
+        if self.is_suppressed(Barrier::AllFiles) {
+            return Ok(());
+        }
+        for (ino, covers) in covers {
+            let kind = FileKind::of(&self.path_of(ino));
+            let hit = fault.filter(|_| matches!(kind, FileKind::Segment | FileKind::Journal));
+            // It goes over all files, those too that their owners gave up after a flush that failed.
+            let given_up = self.unflushable.contains(&ino);
+            if !given_up && (fault.is_none() || hit.is_some()) {
+                // Whether this file's flush failed is what the whole one says.
+                let _ = self.finish_flush(ino, covers, hit);
+            }
+        }
+        fault.map_or(Ok(()), |_| Err(errno(libc::EIO)))
+    }
+
     /// Writes in flight never share a block, and nothing cuts a file that is being written (design.md, section 5).
     fn check_overlap(&self, what: &What, new: &InFlight) {
         let InFlight::Contents { ino, change } = new else {

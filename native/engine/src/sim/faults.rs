@@ -10,6 +10,7 @@ pub enum IoKind {
     Flush,
     FlushDir,
     SyncNames,
+    FlushAll,
     Create,
     Rename,
     Unlink,

@@ -51,6 +51,8 @@ pub enum Barrier {
     Names(DirKind),
     /// `syncfs`: names, lengths and reserved blocks.
     AllNames,
+    /// The same, and a flush of the device: the bytes of all files.
+    AllFiles,
 }
 
 impl FileKind {

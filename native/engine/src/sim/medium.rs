@@ -119,6 +119,14 @@ impl Medium {
             }
         }
     }
+    /// The changes of each file completed so far: what a flush of all of them submitted now will cover.
+    pub fn completed(&self) -> Vec<(Ino, u64)> {
+        let files = self.nodes.iter().filter_map(|(ino, node)| match node {
+            Node::File(file) => Some((*ino, file.completed())),
+            Node::Dir => None,
+        });
+        files.collect()
+    }
     /// What is left after the power went and came back.
     pub fn after_crash(&self, survival: &Survival, rng: &mut Rng) -> Self {
         let changes = self.in_flight.values().filter_map(|op| match op {

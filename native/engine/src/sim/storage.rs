@@ -151,6 +151,22 @@ impl Storage for SimDisk {
         Ok(())
     }
 
+    fn flush_all(&self, one: Handle, _: u32) -> io::Result<bool> {
+        let mut state = self.state();
+        state.open_file(one)?;
+        let what = What {
+            kind: IoKind::FlushAll,
+            path: String::new(),
+            barrier: Some(Barrier::AllFiles),
+            at: 0,
+            len: 0,
+        };
+        let covers = state.medium.completed();
+        state.begin(what, None)?;
+        let fault = state.meet_fault(IoKind::FlushAll, "");
+        state.finish_flush_all(covers, fault).map(|()| true)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         let ino = state.medium.find(from).ok_or_else(|| errno(libc::ENOENT))?;

@@ -61,6 +61,12 @@ pub trait Storage: Send + Sync {
     fn sync_names(&self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
+    /// Makes durable what was written of all files, their lengths too; `one` is one of them, `files` are how many it is asked
+    /// for. `false`: this is no help, or not now, and nothing is known of any file. An error is a failed flush of all of them.
+    fn flush_all(&self, one: Handle, files: u32) -> io::Result<bool> {
+        let _ = (one, files);
+        Ok(false)
+    }
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn unlink(&self, path: &str) -> io::Result<()>;
     /// Makes a directory; one that exists is no error.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::whole::WholeSync;
 use super::{Handle, Open, Storage};
-use crate::format::names::SPARE_DIR;
+use crate::format::names::{SEGMENTS_DIR, SPARE_DIR};
 
 /// The file whose lock says that a node runs here (formats.md).
 const LOCK: &str = "LOCK";
@@ -25,7 +25,8 @@ pub struct OsStorage {
     direct: bool,
     /// The file system refused O_DIRECT at least once.
     refused: AtomicBool,
-    whole: WholeSync,
+    names: WholeSync,
+    all: WholeSync,
 }
 
 /// Held as long as this lives, and by the kernel no longer than the process does.
@@ -75,7 +76,8 @@ impl OsStorage {
             root: fs::canonicalize(root)?,
             direct,
             refused: AtomicBool::new(false),
-            whole: WholeSync::default(),
+            names: WholeSync::default(),
+            all: WholeSync::default(),
         })
     }
 
@@ -288,7 +290,25 @@ impl Storage for OsStorage {
 
     fn sync_names(&self) -> io::Result<()> {
         // The files that are to be named come from there, whatever else is on other file systems.
-        self.whole.sync(&self.path(SPARE_DIR)?)
+        self.names.sync(&self.path(SPARE_DIR)?, 0)
+    }
+
+    fn flush_all(&self, one: Handle, files: u32) -> io::Result<bool> {
+        // What the page cache holds may have failed before this call looks: each file's own flush tells.
+        if !self.direct || self.refused.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let synced = self.all.sync(&self.path(SEGMENTS_DIR)?, files);
+        if let Err(error) = synced {
+            return match error.raw_os_error() {
+                // Not tried; or somebody else's file found no room for what he wrote.
+                None | Some(libc::ENOSYS | libc::EPERM | libc::ENOMEM) => Ok(false),
+                Some(libc::ENOSPC | libc::EDQUOT) => Ok(false),
+                Some(_) => Err(error),
+            };
+        }
+        // The call may find names and lengths as they were, and leave the device's cache alone then.
+        self.flush(one).map(|()| true)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A call that takes longer had others' files to write back too.
+/// A call that takes longer than this and `SLOW_FILE` for each file that waits for it had others' files to write back too.
 const SLOW: Duration = Duration::from_millis(250);
+/// What a flush of one file takes at least, among many.
+const SLOW_FILE: Duration = Duration::from_micros(500);
 /// After such a one, flushes one by one are the better way for so long.
 const SHUNNED: Duration = Duration::from_secs(10);
 
@@ -19,11 +21,12 @@ pub(super) struct WholeSync {
 }
 
 impl WholeSync {
-    /// Syncs the file system that the directory is on.
+    /// Syncs the file system that the directory is on, for so many files.
     ///
     /// # Errors
-    /// The system's, `WouldBlock` while the call is shunned, or `Unsupported` where it is not known to reach the disk.
-    pub(super) fn sync(&self, dir: &Path) -> io::Result<()> {
+    /// The system's; without a number of its own, so that nothing was tried: `WouldBlock` while the call is shunned, and
+    /// `Unsupported` where it is not known to reach the disk.
+    pub(super) fn sync(&self, dir: &Path, files: u32) -> io::Result<()> {
         let mut until = self
             .shunned_until
             .lock()
@@ -32,8 +35,10 @@ impl WholeSync {
         if until.is_some_and(|until| began < until) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let dir = File::open(dir)?;
-        if !reaches_the_disk(&dir)? {
+        // Before the call nothing was tried, whatever the system says.
+        let untried = |error: io::Error| io::Error::from(error.kind());
+        let dir = File::open(dir).map_err(untried)?;
+        if !reaches_the_disk(&dir).map_err(untried)? {
             return Err(io::ErrorKind::Unsupported.into());
         }
         // SAFETY: plain system call on a descriptor that is open.
@@ -41,7 +46,7 @@ impl WholeSync {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         };
-        let shun = result.is_err() || began.elapsed() > SLOW;
+        let shun = result.is_err() || began.elapsed() > SLOW + SLOW_FILE * files;
         *until = shun.then(|| Instant::now() + SHUNNED);
         result
     }

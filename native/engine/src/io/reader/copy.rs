@@ -170,7 +170,7 @@ impl Response {
 mod tests {
     use super::*;
     use crate::format::batch::{SortKey, TLV_HEADER};
-    use crate::memory::{SlabClass, SlabTableBuilder};
+    use crate::memory::{Backing, SlabClass, SlabTableBuilder};
     use crate::messages::ChecksumKind;
     use proptest::prelude::*;
 
@@ -220,7 +220,7 @@ mod tests {
             skip in 0_usize..5,
         ) {
             let mut builder = SlabTableBuilder::default();
-            let class = SlabClass { bytes: 256 * 1024, count: 1, lazy: false };
+            let class = SlabClass { bytes: 256 * 1024, count: 1, backing: Backing::Start };
             let mut pool = builder.pool(&[class]).expect("memory");
             let table = builder.build();
             let slab = pool.take(1).expect("a slab");

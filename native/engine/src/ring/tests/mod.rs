@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::memory::{Pool, SlabClass, SlabTable, SlabTableBuilder};
+use crate::memory::{Backing, Pool, SlabClass, SlabTable, SlabTableBuilder};
 
 mod allocations;
 mod files;
@@ -144,12 +144,12 @@ fn slabs() -> (SlabTable, Pool) {
         SlabClass {
             bytes: 8192,
             count: 80,
-            lazy: false,
+            backing: Backing::Start,
         },
         SlabClass {
             bytes: 65_536,
             count: 2,
-            lazy: true,
+            backing: Backing::EachUse,
         },
     ];
     let pool = builder.pool(&classes).unwrap();

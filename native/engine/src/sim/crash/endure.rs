@@ -121,7 +121,7 @@ impl Run {
 
     fn plan_faults(&mut self, endured: &mut Endured) {
         use FileKind::{Consumers, Index, Journal, Segment, Spare};
-        const PLACES: [(IoKind, Option<FileKind>); 18] = [
+        const PLACES: [(IoKind, Option<FileKind>); 19] = [
             (IoKind::Write, Some(Journal)),
             (IoKind::Write, Some(Segment)),
             (IoKind::Write, Some(Segment)),
@@ -134,6 +134,7 @@ impl Run {
             (IoKind::Flush, Some(Consumers)),
             (IoKind::Flush, Some(Index)),
             (IoKind::Flush, Some(Spare)),
+            (IoKind::FlushAll, None),
             (IoKind::Read, None),
             (IoKind::FlushDir, None),
             (IoKind::Create, None),

@@ -10,8 +10,8 @@ use crate::counters::CountersFile;
 use crate::format::names::chunk_path;
 use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
-use crate::io::{IoAgent, IoCommand, IoConfig, IoEnds, IoEvent, IoPools};
-use crate::keeper::{make_chunk, Catalogue, Finder, Keeper};
+use crate::io::{Flushes, IoAgent, IoCommand, IoConfig, IoEnds, IoEvent, IoPools};
+use crate::keeper::{make_chunk, Catalogue, Finder, Flusher, Keeper};
 use crate::limits::{Limits, RESPONSE_HEADROOM};
 use crate::memory::{SlabClass, SlabTable, SlabTableBuilder};
 use crate::messages::{ChecksumKind, FetchData, FromIngest, FromIo, IngestFrame, ToIo};
@@ -34,7 +34,18 @@ pub enum Part {
     Reap,
     Keeper,
     Finder,
+    Flusher,
 }
+
+/// All of them.
+pub const PARTS: [Part; 6] = [
+    Part::Ingest,
+    Part::Io,
+    Part::Reap,
+    Part::Keeper,
+    Part::Finder,
+    Part::Flusher,
+];
 
 /// Small, so that chunks and segments come to their ends all the time.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +83,8 @@ fn limits(seed: u64) -> Limits {
         commits_per_topic: 8,
         waiters: 8,
         topic_slabs: [24, 8, 6, 4],
+        // A quarter of the nodes has some more, where most nodes run short of them.
+        small_slabs: if seed % 4 == 3 { 12 } else { 0 },
         frame_slabs: [1, 1, 1, 1],
         response_slabs: [2, 2, 1, 1],
         read_slabs: 1 + (seed % 6) as u32,
@@ -109,6 +122,7 @@ pub struct SimNode {
     io: IoAgent,
     keeper: Keeper,
     finder: Finder,
+    flusher: Flusher,
     shared: Arc<Shared>,
     table: Arc<SlabTable>,
     frames: Sender<IngestFrame>,
@@ -163,6 +177,11 @@ impl SimNode {
         let (reports, from_keeper) = queue(256);
         let (to_finder, questions) = queue(64);
         let (found, from_finder) = queue(64);
+        let (to_flusher, asked) = queue(2);
+        let (flushed, from_flusher) = queue(2);
+        // Half of the nodes make names durable all at once, as one with many topics does; half flush segments together.
+        let together = [usize::MAX, usize::MAX, 1, 2][(seed % 4) as usize];
+        let flushes = [(4, u32::MAX), (1, 1), (2, 2), (4, 8)][(seed / 4 % 4) as usize];
         let (commands, commands_in) = queue(64);
         // The log leaves 2,048 places to answers.
         let (events_out, events) = queue(4096);
@@ -193,6 +212,10 @@ impl SimNode {
             IoConfig {
                 agent: 1,
                 flush_interval_ns: 1_000_000_000,
+                flushes: Flushes {
+                    single: flushes.0,
+                    together: flushes.1,
+                },
                 chunk_bytes: sizes.chunk_bytes,
                 index_every_bytes: sizes.index_every_bytes,
                 next_topic_id,
@@ -211,12 +234,15 @@ impl SimNode {
                 from_keeper,
                 to_finder,
                 from_finder,
+                to_flusher,
+                from_flusher,
                 commands: commands_in,
                 events: events_out,
                 ingest: wake(),
                 network: wake(),
                 keeper: wake(),
                 finder: wake(),
+                flusher: wake(),
                 control: wake(),
             },
             shared.clone(),
@@ -244,9 +270,9 @@ impl SimNode {
                 reports,
                 sizes.index_every_bytes,
             )
-            // Half of the nodes make names durable all at once, as one with many topics does.
-            .together_from([usize::MAX, usize::MAX, 1, 2][(seed % 4) as usize]),
-            finder: Finder::new(storage, catalogue, questions, found),
+            .together_from(together),
+            finder: Finder::new(storage.clone(), catalogue, questions, found),
+            flusher: Flusher::new(storage, asked, flushed),
             shared,
             table,
             frames,
@@ -378,6 +404,7 @@ impl SimNode {
             },
             Part::Keeper => self.keeper.work(),
             Part::Finder => self.finder.work(),
+            Part::Flusher => self.flusher.work(),
         }
     }
 }

@@ -69,6 +69,45 @@ fn the_slabs_of_a_written_topic_come_back_when_their_writes_complete_not_when_th
 }
 
 #[test]
+fn large_frames_of_more_topics_than_slabs_are_written_once_and_nothing_is_read_for_them() {
+    let topics = 9;
+    let mut run = started(0, topics);
+    let round = |run: &mut Run| {
+        for topic in 1..=topics {
+            kept(run.send_quiet(topic, (60_000, 64_000)));
+        }
+    };
+    // The first round makes the segments, and goes through the journal until they are there.
+    round(&mut run);
+    round(&mut run);
+    let from = run.disk.trace().len();
+    let sent = |run: &Run| -> u64 { run.model.topics.values().map(|topic| topic.acked_end).sum() };
+    let before = sent(&run);
+    for _ in 0..4 {
+        round(&mut run);
+    }
+    let sent = sent(&run) - before;
+    let trace = run.disk.trace();
+    let bytes = |path: &str| -> u64 {
+        let writes = trace[from..].iter().filter(|io| io.kind == IoKind::Write);
+        let of = writes.filter(|io| io.path.starts_with(path));
+        of.map(|io| io.len).sum()
+    };
+    let reads = trace[from..].iter().filter(|io| io.kind == IoKind::Read);
+    assert_eq!(reads.count(), 0, "the last blocks are in memory");
+    assert!(
+        bytes("segments") < sent + sent / 4,
+        "{} of {sent}",
+        bytes("segments")
+    );
+    assert!(
+        bytes("journal") < sent / 4,
+        "{} of {sent}",
+        bytes("journal")
+    );
+}
+
+#[test]
 fn a_busy_topic_does_not_take_the_memory_in_which_others_are_read() {
     let (quiet, busy) = (1, 2);
     let mut run = started(0, 2);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::frames::Payload;
-use super::node::{Part, SimNode, Sizes};
+use super::node::{Part, SimNode, Sizes, PARTS};
 use crate::clock::{Clock as _, Now};
 use crate::error::{ErrorCode, Refusal};
 use crate::io::{IoCommand, IoEvent};
@@ -17,13 +17,6 @@ use crate::storage::Storage;
 
 const TOPIC: u32 = 1;
 const NAME: &str = "read";
-const PARTS: [Part; 5] = [
-    Part::Ingest,
-    Part::Io,
-    Part::Reap,
-    Part::Keeper,
-    Part::Finder,
-];
 
 type Fetched = Result<(Vec<u8>, u64), Refusal>;
 

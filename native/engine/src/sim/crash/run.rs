@@ -7,7 +7,7 @@ use super::endure::Harm;
 use super::frames::Payload;
 use super::lives::prepare;
 use super::model::{Life, Model, SentFrame, TopicModel};
-use super::node::{Part, SimNode, Sizes};
+use super::node::{Part, SimNode, Sizes, PARTS};
 use super::verify::verify;
 use crate::clock::Clock as _;
 use crate::io::IoCommand;
@@ -409,6 +409,7 @@ impl Run {
             Part::Reap,
             Part::Keeper,
             Part::Finder,
+            Part::Flusher,
         ]);
         self.node.tick(part);
         self.look()?;
@@ -422,13 +423,7 @@ impl Run {
         let mut quiet = 0;
         for _ in 0..4000 {
             let mut done = 0;
-            for part in [
-                Part::Ingest,
-                Part::Io,
-                Part::Reap,
-                Part::Keeper,
-                Part::Finder,
-            ] {
+            for part in PARTS {
                 done += self.node.tick(part);
                 self.look()?;
                 self.hear()?;

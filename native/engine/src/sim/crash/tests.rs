@@ -195,6 +195,11 @@ fn names_that_one_call_for_all_does_not_make_durable_are_noticed() {
 }
 
 #[test]
+fn bytes_that_one_call_for_all_does_not_make_durable_are_noticed() {
+    is_noticed(Mutation::Suppress(Barrier::AllFiles));
+}
+
+#[test]
 fn topics_without_durable_names_are_noticed() {
     is_noticed(Mutation::Suppress(Barrier::Names(DirKind::Segments)));
 }

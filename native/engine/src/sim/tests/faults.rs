@@ -1,5 +1,5 @@
 use super::{disk_with, outcomes, HALF, NEW};
-use crate::memory::{SlabClass, SlabTableBuilder};
+use crate::memory::{Backing, SlabClass, SlabTableBuilder};
 use crate::ring::{DiskRing as _, FileSlot, Token};
 use crate::sim::{Fault, FileKind, IoKind, SimClock, SimDisk, SimRing, Survival};
 use crate::storage::{Open, Storage as _};
@@ -146,7 +146,7 @@ fn ring_writes_fail_or_stop_short_by_plan() {
     let class = SlabClass {
         bytes: 8192,
         count: 1,
-        lazy: false,
+        backing: Backing::Start,
     };
     let slab = builder.pool(&[class]).unwrap().take(1).unwrap();
     let table = builder.build();

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{disk_with, outcomes, HALF};
-use crate::memory::{SlabClass, SlabId, SlabTable, SlabTableBuilder};
+use crate::memory::{Backing, SlabClass, SlabId, SlabTable, SlabTableBuilder};
 use crate::ring::{Completion, DiskRing as _, FileSlot, Token};
 use crate::sim::{Barrier, FileKind, SimClock, SimDisk, SimRing, Survival};
 use crate::storage::{Open, Storage as _};
@@ -32,7 +32,7 @@ impl Bench {
         let class = SlabClass {
             bytes: 8192,
             count: 4,
-            lazy: false,
+            backing: Backing::Start,
         };
         let _pool = builder.pool(&[class]).unwrap();
         Self {
