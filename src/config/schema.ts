@@ -64,10 +64,14 @@ export const SCHEMA = {
       'durable',
       ['durable', 'written'],
     ),
-    flush_interval: duration('How often written topics are flushed in the background.', SECOND, {
-      min: 1,
-      max: HOUR,
-    }),
+    flush_interval: duration(
+      'How often written topics are flushed in the background; the last batch of a topic may wait for the time after.',
+      SECOND,
+      {
+        min: 1,
+        max: HOUR,
+      },
+    ),
     batch_size: size('Largest regular batch, and so the largest regular write.', 256 * KiB, {
       min: 4 * KiB,
       max: 4 * MiB,
@@ -255,8 +259,8 @@ export const SCHEMA = {
       multipleOf: 4 * KiB,
     }),
     topic_slabs: counts(
-      "Buffers of 4, 16, 64 KiB and io.batch_size in which topics' batches are laid out.",
-      [512, 640, 32, 64],
+      "Buffers of 4, 16, 64 KiB and io.batch_size, and a little more, in which topics' batches are laid out.",
+      [512, 640, 64, 64],
       BUFFERS,
     ),
     frame_slabs: counts(
