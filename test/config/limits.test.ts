@@ -37,6 +37,8 @@ it("the engine's limits have the names and defaults of lance.toml", () => {
     recv_buffers: limits.recvBuffers,
     recv_buffer_bytes: limits.recvBufferBytes,
     topic_slabs: limits.topicSlabs,
+    // Not an operator's: one for each topic.
+    small_slabs: limits.topics,
     frame_slabs: limits.frameSlabs,
     response_slabs: limits.responseSlabs,
     read_slabs: limits.readSlabs,
