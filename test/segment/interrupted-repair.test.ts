@@ -119,7 +119,7 @@ describe.skipIf(!hasStrace)('a repair that is killed (needs strace)', () => {
         if (!killedAt(pathOf(directory.dataDir), change)) break;
         const started = copyOf(directory);
         const again = await runLance(['segment', 'repair', directory.dataDir, '--yes', '--json']);
-        expect([change, again.code, again.stderr]).toEqual([change, 0, '']);
+        expect([change, again.code, again.stderr], again.stdout).toEqual([change, 0, '']);
         expect([change, await problems(directory.dataDir)]).toEqual([change, []]);
         expectKept(directory.dataDir);
         await expectServed(started);
