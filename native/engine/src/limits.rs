@@ -129,13 +129,27 @@ impl Limits {
     /// The largest regular class of a topic's slabs; which one that is depends on `batch_size`.
     #[must_use]
     pub fn large_topic_class(&self) -> SlabClass {
-        let classes = self.topic_classes();
-        let regular = classes
-            .iter()
-            .filter(|class| class.backing == Backing::Start);
-        *regular
-            .max_by_key(|class| class.bytes)
-            .expect("there are regular classes")
+        let largest = self.regular_topic_classes().max_by_key(|c| c.bytes);
+        largest.expect("there are regular classes")
+    }
+    /// Bytes of all topics' slabs that are there from the start.
+    #[must_use]
+    pub fn topic_slab_bytes(&self) -> u64 {
+        let classes = self.regular_topic_classes();
+        classes
+            .map(|class| u64::from(class.bytes) * u64::from(class.count))
+            .sum()
+    }
+    /// How many of them take a direct write.
+    #[must_use]
+    pub fn direct_slabs(&self) -> u32 {
+        let classes = self.regular_topic_classes();
+        let direct = classes.filter(|class| u64::from(class.bytes) > DIRECT_BYTES);
+        direct.map(|class| class.count).sum()
+    }
+    fn regular_topic_classes(&self) -> impl Iterator<Item = SlabClass> {
+        let classes = self.topic_classes().into_iter();
+        classes.filter(|class| class.backing == Backing::Start)
     }
     /// Classes of the pool in which frames are put together.
     #[must_use]

@@ -378,8 +378,8 @@ impl IngestAgent {
         Ok(())
     }
 
-    /// A slab of `wanted` bytes or somewhat more, or in need any with at least `need`. A jumbo one only for what fits in no other: its memory
-    /// is mapped and given back each time, and large frames wait for it.
+    /// A slab of `wanted` bytes or somewhat more, or in need any with at least `need`. A jumbo one only for what fits in no
+    /// other: its memory is mapped and given back each time, and large frames wait for it.
     fn take_slab(&mut self, need: u32, wanted: u32) -> Result<SlabId, Later> {
         let regular = self
             .pool

@@ -21,9 +21,9 @@ use crate::counters::CountersFile;
 use crate::error::Refusal;
 use crate::handoff::{FromDisk, Shared, ToDisk};
 use crate::keeper::{Answer, FlushAll, FlushedAll, Job, Question, Report};
-use crate::limits::{Limits, BLOCK, DIRECT_BYTES};
+use crate::limits::{Limits, BLOCK};
 use crate::list::{Arena, SlotQueue};
-use crate::memory::{Backing, Pool, SlabId, SlabTable};
+use crate::memory::{Pool, SlabId, SlabTable};
 use crate::messages::{FromIo, RequestId, ToIo};
 use crate::node::LogEvent;
 use crate::queue::{Receiver, Sender};
@@ -228,17 +228,6 @@ impl IoAgent {
         let large = limits.large_topic_class();
         let mut commits = Commits::new(limits);
         commits.show_in(counters.commit_rows());
-        let classes = limits.topic_classes();
-        let regular = classes
-            .iter()
-            .filter(|class| class.backing == Backing::Start);
-        let direct = regular
-            .clone()
-            .filter(|class| u64::from(class.bytes) > DIRECT_BYTES);
-        let budget = regular
-            .map(|class| u64::from(class.bytes) * u64::from(class.count))
-            .sum();
-        let crowd = direct.map(|class| class.count).sum::<u32>() / 2;
         Self {
             journal: Journal::new(chunks, config.sequence, buffer, buffer_bytes, topics),
             map: TopicMap::new(topics, config.next_topic_id),
@@ -246,7 +235,7 @@ impl IoAgent {
             slabs: Slabs::new(table.clone(), slabs, large.bytes),
             small_slabs: u64::from(limits.small_slabs),
             large_budget: large.count,
-            crowd,
+            crowd: limits.direct_slabs() / 2,
             segments: Segments::new(segments),
             topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],
@@ -270,7 +259,7 @@ impl IoAgent {
             settling: 0,
             settle_cursor: 0,
             carrying: Carrying::default(),
-            slab_budget: budget,
+            slab_budget: limits.topic_slab_bytes(),
             pressure: false,
             pressed: 0,
             draining: false,

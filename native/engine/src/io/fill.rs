@@ -56,7 +56,7 @@ impl IoAgent {
         }
         let log = self.segments[held.segment].log(held.base);
         if let Some(bytes) = self.tails.find(slot, log, held.first - held.base) {
-            self.slabs.fill(slab, bytes);
+            self.slabs.fill(slab, bytes.as_ptr());
             return true;
         }
         // Everything before the slab was written before the slab that held it was let go.

@@ -392,11 +392,11 @@ impl IoAgent {
         let goes_on = topic.durability == Durability::Written
             && topic.settle == Settle::No
             && segment.end.is_none()
-            && segment.left_out != Some(segment.accepted / BLOCK);
+            && segment.left_out != Some(segment.last_block());
         let written_again = self.device.lowest(at).unwrap_or(u64::MAX);
         let mut covered = segment.accepted.min(written_again);
         if goes_on {
-            segment.left_out = Some(segment.accepted / BLOCK);
+            segment.left_out = Some(segment.last_block());
             covered = covered / BLOCK * BLOCK;
         }
         if covered <= segment.flushed {

@@ -2,6 +2,7 @@
 
 use crate::format::names::SegmentName;
 use crate::keeper::SegmentRef;
+use crate::limits::BLOCK;
 use crate::ring::FileSlot;
 use crate::storage::Handle;
 use crate::topics::TopicSlot;
@@ -96,6 +97,11 @@ impl Segment {
     #[must_use]
     pub fn log(&self, position: u64) -> u64 {
         self.log_base + position
+    }
+    /// Number of the block in which what was accepted ends.
+    #[must_use]
+    pub fn last_block(&self) -> u64 {
+        self.accepted / BLOCK
     }
     /// The ring's slot of the file, if it is open.
     #[must_use]

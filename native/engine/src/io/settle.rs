@@ -5,7 +5,7 @@ use super::segment::File;
 use super::topic::{Phase, Settle};
 use crate::handoff::FromDisk;
 use crate::keeper::SegmentRef;
-use crate::limits::{BLOCK, SMALL_SLAB};
+use crate::limits::SMALL_SLAB;
 use crate::topics::TopicSlot;
 
 /// Topics looked at in one duty cycle at most.
@@ -32,7 +32,7 @@ impl IoAgent {
                 // All of it, the last block too.
                 if let Some(at) = self.topics[slot.index()].last_segment {
                     let segment = &mut self.segments[at];
-                    segment.left_out = Some(segment.accepted / BLOCK);
+                    segment.left_out = Some(segment.last_block());
                 }
                 self.topics[slot.index()].flush_wanted = true;
                 self.ready.add(slot.0);
