@@ -1,8 +1,9 @@
 /** A repair that is killed before each change that it makes to the disk: what is left is accepted by repair and serve. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inspectPaths } from '../../src/segment/index.js';
 import { randomBytes } from '../harness/data.js';
 import { ROOT, runLance, startNode } from '../harness/node.js';
@@ -41,7 +42,13 @@ function killedAt(path: string, change: number): boolean {
     // All changes on one thread: strace counts a thread's calls.
     {
       encoding: 'utf8',
-      env: { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0', NO_COLOR: '1' },
+      env: {
+        ...process.env,
+        UV_THREADPOOL_SIZE: '1',
+        UV_USE_IO_URING: '0',
+        NO_COLOR: '1',
+        TMPDIR: temporary,
+      },
     },
   );
   if (run.signal === 'SIGKILL' || run.status === 137) return true;
@@ -50,6 +57,9 @@ function killedAt(path: string, change: number): boolean {
 }
 
 let drained: SeededDirectory;
+/** Where the killed repairs have their temporary files. */
+const temporary = mkdtempSync(join(tmpdir(), 'lance-killed-'));
+afterAll(() => rmSync(temporary, { recursive: true }));
 beforeAll(async () => {
   drained = await drainedTwice();
 }, 240_000);
@@ -117,6 +127,7 @@ describe.skipIf(!hasStrace)('a repair that is killed (needs strace)', () => {
         const directory = copyOf(drained);
         spoil(directory.dataDir);
         if (!killedAt(pathOf(directory.dataDir), change)) break;
+        expect([change, readdirSync(temporary)], 'no name is left for a later process').toEqual([change, []]);
         const started = copyOf(directory);
         const again = await runLance(['segment', 'repair', directory.dataDir, '--yes', '--json']);
         expect([change, again.code, again.stderr], again.stdout).toEqual([change, 0, '']);

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 use io_uring::{cqueue, opcode, squeue, types, IoUring, Probe};
 
@@ -183,15 +184,15 @@ fn register_buffers(ring: &IoUring, buffers: &BufferRing) -> io::Result<()> {
 }
 
 fn multishot_accept() -> io::Result<bool> {
-    let dir = std::env::temp_dir().join(format!(
+    // A name outside the file system goes with its socket, also when the process is killed.
+    let name = format!(
         "lance-probe-{}-{:?}",
         std::process::id(),
         std::thread::current().id()
-    ));
-    let listener = UnixListener::bind(&dir);
-    let client = UnixStream::connect(&dir);
-    let _ = std::fs::remove_file(&dir);
-    let (listener, _client) = (listener?, client?);
+    );
+    let address = SocketAddr::from_abstract_name(name)?;
+    let listener = UnixListener::bind_addr(&address)?;
+    let _client = UnixStream::connect_addr(&address)?;
     let mut ring = IoUring::new(4)?;
     let entry = opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd())).build();
     let (result, flags) = first_completion(&mut ring, &entry)?;

@@ -6,11 +6,10 @@
 //! Thread: any; every call may block.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Handle, Open, OsStorage, Storage};
@@ -120,21 +119,6 @@ fn errno(number: i32) -> io::Error {
     io::Error::from_raw_os_error(number)
 }
 
-/// A file without a name.
-fn scratch() -> io::Result<File> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("lance-rehearsal-{}-{number}", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
 impl Overlay {
     fn new() -> Self {
         Self {
@@ -176,7 +160,8 @@ impl Overlay {
     fn write(&mut self, from: &[u8], at: u64) -> io::Result<()> {
         let scratch = match &mut self.scratch {
             Some(scratch) => scratch,
-            none => none.insert(scratch()?),
+            // Without a name: a killed process leaves nothing that a later one of its pid would trip over.
+            none => none.insert(tempfile::tempfile()?),
         };
         scratch.write_all_at(from, at)?;
         let (mut start, mut end) = (at, at + from.len() as u64);
