@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, getPriority } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -64,12 +64,18 @@ async function serve(env: Record<string, string>, wrapper: readonly string[] = [
   };
 }
 
-/** Each thread of a process: its name and the CPUs it may run on. */
-function threadsOf(pid: number): { name: string; cpus: string }[] {
+/** Each thread of a process: its name, the CPUs it may run on, and how nice it is. */
+function threadsOf(pid: number): { name: string; cpus: string; nice: number }[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
     const status = statusOf(`/proc/${pid}/task/${tid}/status`);
     const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(status)?.[1] ?? '';
-    return status === '' ? [] : [{ name: field('Name'), cpus: field('Cpus_allowed_list') }];
+    // The 19th field of proc(5)'s stat; those from the third on stand behind the name's parenthesis.
+    const nice = Number(
+      statusOf(`/proc/${pid}/task/${tid}/stat`).split(') ').at(-1)?.split(' ')[19 - 3] ?? Number.NaN,
+    );
+    return status === '' || Number.isNaN(nice)
+      ? []
+      : [{ name: field('Name'), cpus: field('Cpus_allowed_list'), nice }];
   });
 }
 
@@ -147,6 +153,18 @@ describe('lance serve with numa.enabled', { timeout: 240_000 }, () => {
     const { pid, placement } = await serve({});
     expect(placement()).toMatchObject({ reason: 'numa.enabled is false', memory: [] });
     expect(new Set(threadsOf(pid).map(({ cpus }) => cpus)).size).toBe(1);
+  });
+
+  it('lets the control plane give way to the engine where CPUs are short', async () => {
+    const { pid } = await serve({});
+    const threads = threadsOf(pid);
+    const [engine, control] = [true, false].map((wanted) =>
+      threads.filter(({ name }) => /^(lance|iou)-/.test(name) === wanted),
+    );
+    expect(engine?.map(({ name }) => name)).toContain('lance-keeper');
+    expect(new Set(engine?.map(({ nice }) => nice))).toEqual(new Set([getPriority()]));
+    expect(control?.length).toBeGreaterThan(1);
+    expect(new Set(control?.map(({ nice }) => nice))).toEqual(new Set([Math.min(getPriority() + 10, 19)]));
   });
 
   it('refuses a node and a card that are not there, with those that are', async () => {
