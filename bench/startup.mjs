@@ -1,5 +1,6 @@
 // `node bench/startup.mjs`: does the start take longer for what is stored? A node with 1,000 topics and 100 GiB of sealed segments
-// against an empty one, in turns. The segments are sparse: one real batch at the end of each topic's newest, holes before it.
+// against an empty one, in turns. The segments are sparse: a real batch at the start and one at the
+// end of each, as their indexes say, and holes between.
 import {
   closeSync,
   ftruncateSync,
@@ -34,7 +35,7 @@ const START_NS = 1_700_000_000_000_000_000n;
 const HEADER = 133;
 
 /** A batch of one record as it stands in a segment (formats.md, "Segment"), and its index entries. */
-function lastBatch(topic, baseOffset, baseRecord, position) {
+function batchOf(topic, baseOffset, baseRecord, position) {
   const value = Buffer.alloc(1_000, 0x61);
   const record = Buffer.concat([Buffer.from([1]), u32(value.length), value]);
   const header = Buffer.alloc(128);
@@ -76,16 +77,18 @@ function fill(folder, topic) {
   let [offset, record] = [0, 0];
   for (let number = 0; number < segments; number += 1) {
     const position = segmentBytes - HEADER - 1_005;
-    const batch = lastBatch(topic, offset + position, record + 1_000, position);
+    const first = batchOf(topic, offset, record, 0);
+    const last = batchOf(topic, offset + position, record + 1_000, position);
     const digits = (value) => String(value).padStart(20, '0');
     const stem = join(folder, `${digits(offset)}_${digits(record)}_${START_NS}-${START_NS}`);
     const file = openSync(`${stem}.lnc`, 'w');
     ftruncateSync(file, segmentBytes);
-    writeSync(file, batch.bytes, 0, batch.bytes.length, position);
+    writeSync(file, first.bytes, 0, first.bytes.length, 0);
+    writeSync(file, last.bytes, 0, last.bytes.length, position);
     closeSync(file);
-    writeFileSync(`${stem}.idx`, batch.idx);
-    writeFileSync(`${stem}.pos`, batch.pos);
-    [offset, record] = [batch.end, record + 1_001];
+    writeFileSync(`${stem}.idx`, Buffer.concat([first.idx, last.idx]));
+    writeFileSync(`${stem}.pos`, Buffer.concat([first.pos, last.pos]));
+    [offset, record] = [last.end, record + 1_001];
   }
   return offset;
 }
@@ -132,7 +135,7 @@ for (let round = 0; round < Number(flags.rounds); round += 1) {
     return last;
   });
   // The node has really taken them over, and complains of nothing.
-  if (found.endOffset !== end || found.segments < segments) {
+  if (found.endOffset !== end || found.segments < segments || said.includes('recovery:')) {
     throw new Error(
       `the topic ends at ${found.endOffset} with ${found.segments} segments, not at ${end}: ${said}`,
     );
