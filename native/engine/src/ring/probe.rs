@@ -1,9 +1,9 @@
 //! What this kernel's io_uring can do, each feature tried alone (design.md, section 3).
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 
 use io_uring::{cqueue, opcode, squeue, types, IoUring, Probe};
 
@@ -184,15 +184,9 @@ fn register_buffers(ring: &IoUring, buffers: &BufferRing) -> io::Result<()> {
 }
 
 fn multishot_accept() -> io::Result<bool> {
-    // A name outside the file system goes with its socket, also when the process is killed.
-    let name = format!(
-        "lance-probe-{}-{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    );
-    let address = SocketAddr::from_abstract_name(name)?;
-    let listener = UnixListener::bind_addr(&address)?;
-    let _client = UnixStream::connect_addr(&address)?;
+    // A port that the system picks is nobody else's: a name made of a pid is, in containers that share a network.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let _client = TcpStream::connect(listener.local_addr()?)?;
     let mut ring = IoUring::new(4)?;
     let entry = opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd())).build();
     let (result, flags) = first_completion(&mut ring, &entry)?;
