@@ -1,6 +1,6 @@
 // `node bench/startup.mjs`: does the start take longer for what is stored? A node with 1,000 topics and 100 GiB of sealed segments
-// against an empty one, in turns. The segments are sparse: a real batch at the start and one at the
-// end of each, as their indexes say, and holes between.
+// against an empty one, in turns. The segments are sparse: a real batch at the start and one at the end of each, as their indexes
+// say, and a hole between.
 import {
   closeSync,
   ftruncateSync,

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import type { EngineCommand, EngineEvent, EngineNode } from '../../native/addon/engine.js';
 import { addon } from './addon.js';
 import { EngineError, EngineRefusal } from './errors.js';
@@ -176,7 +176,6 @@ class NativeEngine implements Engine {
 
 /** By how much the control plane's threads are nicer than the engine's: a tenth of the time that an engine's thread gets. */
 const NICER = 10;
-const NICEST = 19;
 
 /**
  * Recovers the data directory and serves. With a placement, all threads of this process move off the agents' cores first, and what starts
@@ -204,7 +203,7 @@ function ownThreads(): number[] {
 
 /** Makes the threads of this process that are not the engine's, and those that they start, nicer. */
 function giveWay(): void {
-  const nice = Math.min(getPriority() + NICER, NICEST);
+  const nice = Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW);
   for (const id of ownThreads()) {
     try {
       const name = readFileSync(`/proc/self/task/${id}/comm`, 'utf8');

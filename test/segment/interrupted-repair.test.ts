@@ -1,15 +1,15 @@
 /** A repair that is killed before each change that it makes to the disk: what is left is accepted by repair and serve. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { inspectPaths } from '../../src/segment/index.js';
 import { randomBytes } from '../harness/data.js';
 import { ROOT, runLance, startNode } from '../harness/node.js';
 import { copyOf, readThrough, type SeededDirectory, SMALL_SEGMENTS } from '../harness/seeded-directory.js';
 import { readSegment } from '../harness/segment-file.js';
 import { flipBit, overwrite, truncate } from '../harness/spoil.js';
+import { tempDir } from '../harness/temp.js';
 import { segmentPaths } from '../harness/topic-files.js';
 import { drainedTwice } from './obsolete-journal.js';
 
@@ -58,8 +58,7 @@ function killedAt(path: string, change: number): boolean {
 
 let drained: SeededDirectory;
 /** Where the killed repairs have their temporary files. */
-const temporary = mkdtempSync(join(tmpdir(), 'lance-killed-'));
-afterAll(() => rmSync(temporary, { recursive: true }));
+const temporary = tempDir('lance-killed');
 beforeAll(async () => {
   drained = await drainedTwice();
 }, 240_000);
