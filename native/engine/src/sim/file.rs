@@ -103,13 +103,19 @@ impl File {
             if logged.durable {
                 perform(&mut left, &logged.change);
             } else if survival.scatter {
-                tear(&mut left, &logged.change, PAGE as usize, survival.data, rng);
+                tear(&mut left, &logged.change, PAGE as usize, survival, rng);
             } else if rng.percent(survival.data) {
                 perform(&mut left, &logged.change);
+            } else {
+                let nothing = Survival {
+                    data: 0,
+                    ..*survival
+                };
+                tear(&mut left, &logged.change, SECTOR, &nothing, rng);
             }
         }
         for change in in_flight {
-            tear(&mut left, change, SECTOR, survival.data, rng);
+            tear(&mut left, change, SECTOR, survival, rng);
         }
         Self::of(left)
     }
@@ -164,23 +170,39 @@ fn perform(on: &mut Pages, change: &Change) {
 }
 
 /// Lets each piece of `unit` bytes of a write survive or not on its own.
-fn tear(on: &mut Pages, change: &Change, unit: usize, percent: u8, rng: &mut Rng) {
+fn tear(on: &mut Pages, change: &Change, unit: usize, survival: &Survival, rng: &mut Rng) {
     match change {
         Change::Bytes { at, data } => {
+            let blocks = (*at).is_multiple_of(PAGE) && data.len().is_multiple_of(PAGE as usize);
+            let garbled = if blocks { survival.garbled } else { 0 };
             let mut done = 0;
             while done < data.len() {
                 let within = (*at as usize + done) % unit;
                 let end = data.len().min(done + unit - within);
-                if rng.percent(percent) {
+                if rng.percent(survival.data) {
                     on.write(at + done as u64, &data[done..end]);
+                } else if garbled > 0 {
+                    garble(on, at + done as u64..at + end as u64, garbled, rng);
                 }
                 done = end;
             }
         }
         Change::Cut(_) | Change::Grow(_) => {
-            if rng.percent(percent) {
+            if rng.percent(survival.data) {
                 perform(on, change);
             }
+        }
+    }
+}
+
+/// Leaves some of the sectors of a range with what nobody wrote.
+fn garble(on: &mut Pages, range: std::ops::Range<u64>, percent: u8, rng: &mut Rng) {
+    for sector in range.step_by(SECTOR) {
+        if rng.percent(percent) {
+            let garbage: Vec<u8> = (0..SECTOR / 8)
+                .flat_map(|_| rng.next_u64().to_le_bytes())
+                .collect();
+            on.write(sector, &garbage);
         }
     }
 }

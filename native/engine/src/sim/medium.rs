@@ -16,6 +16,9 @@ pub struct Survival {
     pub names: u8,
     /// Completed writes survive page by page instead of whole.
     pub scatter: bool,
+    /// Of the sectors that a write of whole blocks loses: those that hold neither the old bytes nor the new ones, since the
+    /// power went while the device wrote them.
+    pub garbled: u8,
 }
 
 impl Survival {
@@ -24,20 +27,24 @@ impl Survival {
         data: 0,
         names: 0,
         scatter: false,
+        garbled: 0,
     };
     /// Everything, as after a SIGKILL.
     pub const EVERYTHING: Self = Self {
         data: 100,
         names: 100,
         scatter: false,
+        garbled: 0,
     };
     /// One of many mixtures, the extremes among them.
     pub fn random(rng: &mut Rng) -> Self {
         let percentages = [0, 10, 50, 50, 90, 100];
+        let data = *rng.pick(&percentages);
         Self {
-            data: *rng.pick(&percentages),
+            data,
             names: *rng.pick(&percentages),
             scatter: rng.percent(50),
+            garbled: if [0, 10, 90].contains(&data) { 30 } else { 0 },
         }
     }
 }

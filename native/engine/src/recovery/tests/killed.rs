@@ -15,9 +15,8 @@ use crate::storage::Storage as _;
 fn cuts() -> impl Iterator<Item = (Survival, u64)> {
     [0, 50, 100].into_iter().flat_map(|names| {
         let survival = Survival {
-            data: 0,
             names,
-            scatter: false,
+            ..Survival::NOTHING
         };
         (0..8).map(move |seed| (survival, seed))
     })

@@ -67,6 +67,32 @@ fn scattered_survival_tears_a_completed_write_between_pages_only() {
 }
 
 #[test]
+fn sectors_of_a_write_of_whole_blocks_that_is_lost_may_hold_neither_the_old_bytes_nor_the_new() {
+    let garbled = Survival {
+        garbled: 50,
+        ..Survival::NOTHING
+    };
+    let (disk, file) = disk_with("a", &[0; 8192]);
+    disk.write_at(file, &[1; 4096], 0).unwrap();
+    let mut seen = [0; 2];
+    for bytes in outcomes(&disk, "a", garbled, 20) {
+        let bytes = bytes.unwrap();
+        for sector in bytes[..4096].chunks(512) {
+            seen[usize::from(sector != [0; 512])] += 1;
+            assert_ne!(sector, [1; 512]);
+        }
+        assert_eq!(bytes[4096..], [0; 4096], "nothing was written there");
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+    // What is no whole block went through the cache of the system, page by page.
+    let (disk, file) = disk_with("b", &[0; 4096]);
+    disk.write_at(file, &[1; 100], 0).unwrap();
+    for bytes in outcomes(&disk, "b", garbled, 20) {
+        assert_eq!(bytes, Some(vec![0; 4096]));
+    }
+}
+
+#[test]
 fn an_unflushed_truncate_or_allocate_may_be_lost() {
     let (disk, file) = disk_with("a", b"0123456789");
     disk.truncate(file, 4).unwrap();

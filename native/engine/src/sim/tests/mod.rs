@@ -35,5 +35,5 @@ fn outcomes(disk: &SimDisk, path: &str, survival: Survival, count: u64) -> Vec<O
 const HALF: Survival = Survival {
     data: 50,
     names: 50,
-    scatter: false,
+    ..Survival::NOTHING
 };
