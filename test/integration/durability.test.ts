@@ -64,4 +64,29 @@ describe('durability', () => {
     await again.stop();
     expect(verifiedTopic(node.dataDir, 'fast').stream.equals(Buffer.concat(parts))).toBe(true);
   });
+
+  it.each([
+    ['large frames', 64_000, 400],
+    ['small ones, through the journal', 4_000, 6_000],
+  ])(
+    'what is written is flushed ahead of a long interval where the device has time: %s',
+    {
+      timeout: 240_000,
+    },
+    async (_, bytes, frames) => {
+      const node = await startNode({ config: '[io]\nflush_interval = "1h"\n' });
+      const connection = await node.connect();
+      const topic = await connection.createTopic('flushed');
+      await setWritten(connection, topic);
+      const record = raw(Buffer.alloc(bytes, 7));
+      for (let index = 0; index < frames; index++) await connection.ingestAcked(topic, record);
+      connection.close();
+      await node.stop();
+      const batches = verifiedTopic(node.dataDir, 'flushed').segments.flatMap((segment) => segment.batches);
+      const last = batches.at(-1);
+      // Of 24 MB, no more than some of the last is not durable yet when the last batch is made.
+      expect(Number(last?.baseOffset)).toBeGreaterThan(20_000_000);
+      expect(Number(last?.durableOffset)).toBeGreaterThan(Number(last?.baseOffset) / 2);
+    },
+  );
 });

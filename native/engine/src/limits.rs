@@ -15,8 +15,8 @@ pub const DIRECT_BYTES: u64 = 48 * 1024;
 pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
 /// Room in a topic's largest slabs beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
-/// Bytes of a topic's slab that is populated at its first use.
-pub const SMALL_SLAB: u32 = 8192;
+/// Bytes of a topic's slab that is populated at its first use: the larger it is, the fewer writes thousands of busy topics make.
+pub const SMALL_SLAB: u32 = 20_480;
 /// Bytes of a slab for cold reads: one operation of the device each, and few of them.
 pub const READ_SLAB: u32 = 512 * 1024;
 /// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
@@ -53,7 +53,7 @@ pub struct Limits {
     pub recv_buffer_bytes: u32,
     /// Slabs of 4 and 16 KiB and a little more than 64 KiB and `io.batch_size` for topics.
     pub topic_slabs: [u32; 4],
-    /// Slabs of 8 KiB for topics, beside those: populated as they are first used, so that each topic has one where many are busy.
+    /// Slabs of 20 KiB for topics, beside those: populated as they are first used, so that each topic has one where many are busy.
     pub small_slabs: u32,
     /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for frames that arrive in pieces.
     pub frame_slabs: [u32; 4],
@@ -116,6 +116,13 @@ impl Limits {
         // A whole batch of 64 KiB or `batch_size` fits behind the block that the slab repeats: it would take a slab of four
         // times the size, or a jumbo one that is mapped for it.
         let [large, largest] = [65_536, self.batch_size].map(|bytes| bytes + JUMBO_HEADROOM);
+        // A small `batch_size` must not make a class of the small slabs' size, which are populated otherwise.
+        let largest = largest
+            + if largest == SMALL_SLAB {
+                BLOCK as u32
+            } else {
+                0
+            };
         let mut classes = regular(&[4096, 16_384, large, largest], &self.topic_slabs);
         let above = classes.partition_point(|class| class.bytes < SMALL_SLAB);
         let small = SlabClass {
@@ -265,6 +272,19 @@ mod tests {
             let largest = regular.map(|class| class.bytes).max();
             let needed = BLOCK as u32 - 1 + BATCH_HEADER as u32 + batch_size;
             assert!(largest >= Some(needed), "{batch_size}: {classes:?}");
+        }
+    }
+
+    #[test]
+    fn the_classes_of_topics_slabs_ascend_with_every_batch_size() {
+        for batch_size in (1..=1024).map(|blocks| blocks * BLOCK as u32) {
+            let limits = Limits {
+                batch_size,
+                ..Limits::default()
+            };
+            let classes = limits.topic_classes();
+            let ascend = classes.windows(2).all(|two| two[0].bytes < two[1].bytes);
+            assert!(ascend, "{batch_size}: {classes:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use super::counters::IoCounters;
 use super::device::Device;
 use super::flush_all::{Flushes, Together};
 use super::journal::Journal;
+use super::protect::Protecting;
 use super::reader::Reader;
 use super::segment::Segments;
 use super::slabs::Slabs;
@@ -147,6 +148,7 @@ pub struct IoAgent {
     pub(super) settling: u32,
     pub(super) settle_cursor: u32,
     pub(super) carrying: Carrying,
+    pub(super) protecting: Protecting,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
     /// Topics' slabs that are populated as they are first used: how many there are.
@@ -155,6 +157,9 @@ pub struct IoAgent {
     pub(super) large_budget: u32,
     /// So many open slabs for direct writes are too many: each is closed with its first write then.
     pub(super) crowd: u32,
+    /// Bytes that the device accepted since a flush of anything went out or was asked for ahead of its time: what its cache holds, as
+    /// far as we know.
+    pub(super) unflushed_bytes: u64,
     pub(super) pressure: bool,
     /// Topics still to be looked at under pressure, before only a completion or a report can change anything.
     pub(super) pressed: u32,
@@ -236,6 +241,7 @@ impl IoAgent {
             small_slabs: u64::from(limits.small_slabs),
             large_budget: large.count,
             crowd: limits.direct_slabs() / 2,
+            unflushed_bytes: 0,
             segments: Segments::new(segments),
             topics: Vec::with_capacity(topics as usize),
             live: vec![false; topics as usize],
@@ -259,6 +265,7 @@ impl IoAgent {
             settling: 0,
             settle_cursor: 0,
             carrying: Carrying::default(),
+            protecting: Protecting::new(topics),
             slab_budget: limits.topic_slab_bytes(),
             pressure: false,
             pressed: 0,

@@ -99,8 +99,10 @@ impl IoAgent {
             }
             topic.stated = topic.durable_offset;
         }
-        // Watermarks alone: nobody waits, but an unflushed block would cost the next one its DSYNC.
-        block.durable |= self.journal.members.is_empty();
+        let ahead = self.compose_ahead(block);
+        // Watermarks alone: nobody waits, but an unflushed block would cost the next one its DSYNC. Tails ahead are worth that: a
+        // flush for each rest of a topic is what they save.
+        block.durable |= self.journal.members.is_empty() && !ahead;
     }
 
     /// Puts in nothing but the tails that topics need before they can settle.
@@ -223,7 +225,7 @@ impl IoAgent {
     }
 
     /// The topic needs the current chunk until its segment is flushed to `until`.
-    fn hold(&mut self, slot: TopicSlot, until: u64) {
+    pub(super) fn hold(&mut self, slot: TopicSlot, until: u64) {
         let generation = self.journal.generation();
         let topic = &mut self.topics[slot.index()];
         topic.journal.hold = topic.journal.hold.max(until);

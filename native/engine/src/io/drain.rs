@@ -352,6 +352,7 @@ impl IoAgent {
         self.close_cursors(cx, slot);
         self.carry_no_more(Some(slot));
         self.tails.forget(slot);
+        self.protecting.forget(slot);
         if topic.journal.low > 0 {
             self.journal.chunks.hold(topic.journal.low, 0);
         }

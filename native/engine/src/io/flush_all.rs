@@ -18,6 +18,9 @@ pub struct Flushes {
     pub single: u32,
     /// Topics that wait for one before they are flushed together, at least.
     pub together: u32,
+    /// Bytes in the device's cache, of all files, from which one goes out ahead of the interval: what comes while it is under
+    /// way waits some milliseconds for it, and would wait for hundreds behind a second's worth.
+    pub early_bytes: u64,
 }
 
 impl Flushes {
@@ -25,6 +28,7 @@ impl Flushes {
     pub const DEFAULT: Self = Self {
         single: 4,
         together: 8,
+        early_bytes: 4 << 20,
     };
 }
 
@@ -32,6 +36,8 @@ impl Flushes {
 pub(super) struct Together {
     /// Topics with a flush that is due and found no place.
     pub waiting: SlotQueue,
+    /// Those that came due during a call, and whose acks do not wait for a flush: the next call is for them.
+    pub patient: SlotQueue,
     /// The segments of the call under way.
     members: Vec<SegmentRef>,
     started_ns: Option<u64>,
@@ -44,6 +50,7 @@ impl Together {
     pub fn new(limits: &Limits) -> Self {
         Self {
             waiting: SlotQueue::new(limits.topics),
+            patient: SlotQueue::new(limits.topics),
             members: Vec::with_capacity(limits.open_segments() as usize),
             started_ns: None,
             shunned_until_ns: 0,
@@ -94,6 +101,7 @@ impl IoAgent {
         let room = self.ends.to_flusher.push(FlushAll { one, files }).is_ok();
         assert!(room, "one is asked for at a time");
         self.together.started_ns = Some(now_ns);
+        self.unflushed_bytes = 0;
         self.called = true;
         true
     }
@@ -127,6 +135,9 @@ impl IoAgent {
                 FlushedAll::Failed(_) => {}
             }
             self.ready.add(slot.0);
+        }
+        while let Some(slot) = self.together.patient.take() {
+            self.together.waiting.add(slot);
         }
         self.note_rest(cx.now.mono_ns);
         1

@@ -113,6 +113,11 @@ impl Journal {
     pub fn is_at_rest(&self) -> bool {
         matches!(self.state, State::Idle | State::Failed { under_way: false })
     }
+    /// Whether a flush is under way.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        matches!(self.state, State::Flushing { .. })
+    }
     /// Whether nothing can be journaled any more.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -151,7 +156,10 @@ impl IoAgent {
         }
         let watermarks = !self.unstated.is_empty() && cx.now.mono_ns >= self.watermarks_at_ns;
         let carry = self.carry_due();
-        if self.dirty.is_empty() && self.commits.pending() == 0 && !watermarks && !carry {
+        // What nobody waits for is no reason to look for another chunk.
+        let ahead = self.protecting.is_wanted() && !self.journal.is_chunk_full();
+        let asked = !self.dirty.is_empty() || self.commits.pending() > 0;
+        if !asked && !watermarks && !carry && !ahead {
             return false;
         }
         let full = self.journal.is_chunk_full();
@@ -352,11 +360,16 @@ impl IoAgent {
             self.counters.durable_writes.inc();
             self.journal.flushed = self.journal.accepted;
             self.journal.stated = self.journal.stating;
+            self.protected_ahead();
         } else if durable {
             // The topics in it that ask for less need not wait for the flush.
             self.accept_members();
             self.flush_journal(cx);
             return;
+        }
+        if !dsync {
+            self.unflushed_bytes += len;
+            self.journal.flush_wanted |= self.takes_early_flush();
         }
         self.journal.state = State::Idle;
         self.accept_members();
@@ -368,6 +381,7 @@ impl IoAgent {
             started_ns: cx.now.mono_ns,
         };
         self.journal.flush_wanted = false;
+        self.unflushed_bytes = 0;
         let token = self.token(Kind::JournalFlush, 0);
         cx.ring.flush(self.journal.chunks.current().file, token);
     }
@@ -396,6 +410,7 @@ impl IoAgent {
         self.journal.stated = self.journal.stating;
         self.journal.state = State::Idle;
         self.release_members();
+        self.protected_ahead();
         let unflushed = self.unflushed.len();
         for _ in 0..unflushed {
             if let Some(slot) = self.unflushed.take() {
@@ -460,6 +475,7 @@ impl IoAgent {
             }
         }
         self.carry_no_more(None);
+        self.protecting.give_up();
         self.commits_failed();
     }
 

@@ -17,6 +17,7 @@ mod fill;
 mod flush_all;
 mod intake;
 mod journal;
+mod protect;
 mod pump;
 mod reader;
 mod reports;

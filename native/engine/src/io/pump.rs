@@ -17,7 +17,9 @@ const LAZY_FLUSH: u64 = 1 << 20;
 /// Unflushed bytes of a `written` topic's segment, before they are flushed ahead of the interval: a flush stops the device
 /// for as long as it takes, and a reader finds its way over unflushed bytes without index entries.
 const WRITTEN_FLUSH: u64 = 256 << 20;
-/// A segment's blocks are reserved in steps that double up to this.
+/// With more segment writes in flight the device is kept busy.
+const ALMOST_IDLE: usize = 2;
+/// A segment's blocks are reserved in steps that make four of one, up to this: each may be an extent of its own.
 const LARGEST_STEP: u64 = 64 << 20;
 
 impl IoAgent {
@@ -34,6 +36,7 @@ impl IoAgent {
             self.create_segments(slot);
             self.pump(cx, slot);
             self.flush_due(cx, slot);
+            self.protect_ahead(slot);
             self.seal_due(slot);
             if self.journal_due(slot) {
                 self.dirty.add(slot.0);
@@ -216,7 +219,7 @@ impl IoAgent {
         }
         let step = match segment.tight {
             true => 0,
-            false => segment.allocated.clamp(BLOCK, LARGEST_STEP),
+            false => (3 * segment.allocated).clamp(BLOCK, LARGEST_STEP),
         };
         let to = (segment.allocated + step)
             .max(needed)
@@ -261,6 +264,10 @@ impl IoAgent {
             segment.protected = false;
         }
         let covered = segment.log(to);
+        debug_assert!(
+            from >= segment.settled || !self.topics[slot.index()].needs_tail,
+            "a tail that is still asked for would be taken for one of what is written now"
+        );
         segment.submitted = to;
         segment.writes += 1;
         let now_ns = self.config.clock.mono_ns();
@@ -341,6 +348,8 @@ impl IoAgent {
                 .lowest(write.segment)
                 .unwrap_or(segment.submitted);
             segment.accepted = segment.accepted.max(accepted.min(segment.submitted));
+            self.unflushed_bytes += write.to - write.from;
+            self.topics[slot.index()].flush_wanted |= self.takes_early_flush();
         }
         self.ready.add(slot.0);
         self.unstall();
@@ -357,6 +366,10 @@ impl IoAgent {
                 continue;
             }
             if self.is_flush_due(slot, at) {
+                if self.together.is_under_way() && !self.is_flush_waited_for(slot, at) {
+                    self.together.patient.add(slot.0);
+                    continue;
+                }
                 if self.flushes == self.config.flushes.single {
                     self.together.waiting.add(slot.0);
                     return;
@@ -373,12 +386,43 @@ impl IoAgent {
         if unflushed == 0 || segment.flushing.is_some() || topic.phase != Phase::Live {
             return false;
         }
-        let (waited_for, lazy) = match topic.durability {
-            Durability::Durable => (segment.log(segment.accepted) > topic.durable, LAZY_FLUSH),
-            Durability::Written => (false, WRITTEN_FLUSH),
+        let lazy = match topic.durability {
+            Durability::Durable => LAZY_FLUSH,
+            Durability::Written => WRITTEN_FLUSH,
         };
         let settling = matches!(topic.settle, Settle::Writing { flush: true, .. });
-        waited_for || settling || segment.end.is_some() || topic.flush_wanted || unflushed >= lazy
+        self.is_flush_waited_for(slot, at)
+            || settling
+            || segment.end.is_some()
+            || topic.flush_wanted
+            || unflushed >= lazy
+    }
+
+    /// Whether a flush should go out before the interval ends, since the one at its end would stop the device for long; the
+    /// caller asks for it then. Not while the device is kept busy, a flush is under way, or memory waits for writes: then
+    /// throughput is what counts.
+    pub(super) fn takes_early_flush(&mut self) -> bool {
+        let starved = self
+            .shared
+            .starved
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let flushing =
+            self.flushes > 0 || self.together.is_under_way() || self.journal.is_flushing();
+        let due = self.unflushed_bytes >= self.config.flushes.early_bytes
+            && self.device.in_flight() <= ALMOST_IDLE
+            && !flushing
+            && !starved;
+        if due {
+            // One is enough.
+            self.unflushed_bytes = 0;
+        }
+        due
+    }
+
+    /// Whether acks wait for a segment's flush.
+    fn is_flush_waited_for(&self, slot: TopicSlot, at: SegmentRef) -> bool {
+        let (topic, segment) = (&self.topics[slot.index()], &self.segments[at]);
+        topic.durability == Durability::Durable && segment.log(segment.accepted) > topic.durable
     }
 
     /// A flush that covers what the device has accepted of a segment goes out. False: there is nothing to gain by one yet.
@@ -428,6 +472,7 @@ impl IoAgent {
             return;
         }
         self.flushes += 1;
+        self.unflushed_bytes = 0;
         let token = self.token(Kind::Flush, u64::from(at));
         self.flush_started[at as usize] = cx.now.mono_ns;
         cx.ring.flush(file, token);

@@ -64,6 +64,10 @@ impl IoAgent {
     /// Notices that a topic is settled.
     pub(super) fn settled(&mut self, slot: TopicSlot) {
         self.let_journal_go(slot);
+        let low = self.topics[slot.index()].journal.low;
+        if self.draining || low > 0 && low < self.journal.settling_below {
+            self.unprotect(slot);
+        }
         if let Settle::Writing { to, flush, .. } = self.topics[slot.index()].settle {
             let reached = match flush {
                 true => self.flushed_log(slot),
@@ -116,6 +120,7 @@ impl IoAgent {
                 let before = self.settling;
                 self.settle(slot, flush);
                 started += (self.settling - before) as usize;
+                started += usize::from(flush && self.unprotect(slot));
             }
         }
         started

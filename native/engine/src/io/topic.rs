@@ -90,6 +90,8 @@ pub struct Topic {
     pub needs_tail: bool,
     /// A tail entry is in the block being written.
     pub tail_pending: bool,
+    /// Log position of the end of a tail that is in the journal ahead of need and not flushed yet; 0: none.
+    pub tail_ahead: u64,
     pub first_segment: Option<SegmentRef>,
     pub last_segment: Option<SegmentRef>,
     pub unsealed: u32,

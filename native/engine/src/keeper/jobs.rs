@@ -1,11 +1,11 @@
 //! The keeper's work.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
 use super::files::{Catalogue, TopicFiles};
-use super::indexes::Index;
+use super::indexes::{Index, IndexKey, Unwritten};
 use super::names::Named;
 use super::spare::{make_chunk, make_reserve, DIRECT, FRESH_SPARES, REGION, SPARES};
 use super::{Job, Report};
@@ -22,6 +22,10 @@ const GROUP: usize = 256;
 /// leaves alone what others write there.
 const TOGETHER: usize = 8;
 
+/// Turns without a job after which nothing more is expected for a while: its thread takes two before it sleeps, and a third
+/// when nobody woke it.
+const IDLE: u32 = 3;
+
 /// Carries out jobs, one after the other.
 pub struct Keeper {
     pub(super) storage: Arc<dyn Storage>,
@@ -29,9 +33,14 @@ pub struct Keeper {
     jobs: Receiver<Job>,
     reports: Sender<Report>,
     pub(super) index_every_bytes: u64,
-    pub(super) indexes: HashMap<(TopicSlot, u64), Index>,
+    pub(super) indexes: HashMap<IndexKey, Index>,
+    pub(super) unwritten: BTreeMap<IndexKey, Unwritten>,
+    /// Segments with enough unwritten entries.
+    pub(super) enough: Vec<IndexKey>,
+    /// Turns without a job, one after the other.
+    idle: u32,
     /// Segments whose index lacks an entry: made anew when they are sealed.
-    pub(super) torn: Vec<(TopicSlot, u64)>,
+    pub(super) torn: Vec<IndexKey>,
     /// The reserve was made, or could not be.
     reserved: bool,
     pub(super) spares: Vec<String>,
@@ -64,6 +73,9 @@ impl Keeper {
             reports,
             index_every_bytes,
             indexes: HashMap::new(),
+            unwritten: BTreeMap::new(),
+            enough: Vec::new(),
+            idle: 0,
             torn: Vec::new(),
             reserved: false,
             spares: Vec::new(),
@@ -103,6 +115,7 @@ impl Keeper {
             self.carry_out(job, &mut named);
         }
         done += usize::from(!named.is_empty());
+        self.write_full_indexes();
         self.settle_names(named);
         self.drop_raw();
         while let Some(report) = self.unsaid.pop_front() {
@@ -110,6 +123,14 @@ impl Keeper {
                 self.unsaid.push_front(report);
                 break;
             }
+        }
+        self.idle = if done > 0 {
+            0
+        } else {
+            self.idle.saturating_add(1)
+        };
+        if self.idle >= IDLE {
+            done += self.write_some_indexes();
         }
         if done == 0 {
             done += self.mend_index();
@@ -197,9 +218,7 @@ impl Keeper {
                 });
             }
             Job::Index { slot, name, entry } => {
-                if self.index(slot, &name, &entry).is_err() {
-                    self.torn.push((slot, name.base_offset));
-                }
+                self.index(slot, &name, entry);
             }
             Job::Seal {
                 segment,
@@ -281,6 +300,13 @@ impl Keeper {
         extension: &str,
     ) -> io::Result<String> {
         Ok(name.path(&self.topic(slot)?, extension))
+    }
+}
+
+impl Drop for Keeper {
+    /// A directory that was stopped cleanly has whole indexes.
+    fn drop(&mut self) {
+        while self.write_some_indexes() > 0 {}
     }
 }
 

@@ -31,6 +31,7 @@ impl Keeper {
         cut?;
         let (dir, topic) = (self.dir(slot)?, self.topic(slot)?);
         let key = (slot, name.base_offset);
+        self.write_index(key);
         let torn = self
             .torn
             .iter()
@@ -156,6 +157,8 @@ impl Keeper {
         for key in open {
             self.close_index(key);
         }
+        self.unwritten.retain(|(other, _), _| *other != slot);
+        self.enough.retain(|(other, _)| *other != slot);
         self.torn.retain(|(other, _)| *other != slot);
         let dir = format!("{SEGMENTS_DIR}/{}", files.name);
         let doomed = format!("{dir}{TEMPORARY}{}", files.id);

@@ -13,6 +13,7 @@ mod model;
 mod node;
 mod pressed;
 mod reads;
+mod rested;
 mod rot;
 mod run;
 #[cfg(test)]

@@ -182,6 +182,8 @@ impl SimNode {
         // Half of the nodes make names durable all at once, as one with many topics does; half flush segments together.
         let together = [usize::MAX, usize::MAX, 1, 2][(seed % 4) as usize];
         let flushes = [(4, u32::MAX), (1, 1), (2, 2), (4, 8)][(seed / 4 % 4) as usize];
+        // A third of the nodes flushes ahead of the interval all the time.
+        let early_bytes = if seed % 3 == 2 { 64 << 10 } else { 4 << 20 };
         let (commands, commands_in) = queue(64);
         // The log leaves 2,048 places to answers.
         let (events_out, events) = queue(4096);
@@ -215,6 +217,7 @@ impl SimNode {
                 flushes: Flushes {
                     single: flushes.0,
                     together: flushes.1,
+                    early_bytes,
                 },
                 chunk_bytes: sizes.chunk_bytes,
                 index_every_bytes: sizes.index_every_bytes,

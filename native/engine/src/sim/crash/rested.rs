@@ -1,0 +1,192 @@
+//! `written` topics whose last blocks rest padded until an interval's flush, and are written again then: what of them counts
+//! as durable by then is in the journal first.
+
+use super::frames::Payload;
+use super::model::Model;
+use super::node::{Part, Sizes};
+use super::run::{Crashes, Mutation, Outcome, Run, Settings, LIVES};
+use crate::recovery::Durability;
+use crate::sim::{Barrier, FileKind, IoKind, Rng, SimDisk};
+
+/// Of more than half as many topics as there are slabs for direct writes, one beyond is closed with its first write, padded.
+const TOPICS: u32 = 9;
+/// What goes to its segment without the journal.
+const LARGE: (u64, u64) = (60_000, 64_000);
+const SMALL: (u64, u64) = (1, 3000);
+/// More than `io.flush_interval`, ns.
+const INTERVAL: u64 = 1_100_000_000;
+
+/// A node whose segments are large, with topics whose acks do not wait for a flush.
+fn started(nth: usize, crashes: Crashes) -> Outcome<Run> {
+    let seed = (0..)
+        .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
+        .nth(nth)
+        .expect("one of four");
+    let settings = Settings {
+        seed,
+        steps: 0,
+        crashes,
+        mutation: Mutation::Nothing,
+        faults: false,
+    };
+    let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
+    let mut run = Run::start(settings, LIVES, disk, Model::default(), &mut rng)?;
+    for _ in 0..TOPICS {
+        run.create_topic_that_is(Durability::Written)?;
+    }
+    Ok(run)
+}
+
+fn round(run: &mut Run) -> Outcome<()> {
+    (1..=TOPICS).try_for_each(|topic| run.send_quiet(topic, LARGE))
+}
+
+/// Synchronous writes and flushes of the journal so far.
+fn journal_barriers(run: &Run) -> usize {
+    let journal = [
+        Some(Barrier::SyncWrite(FileKind::Journal)),
+        Some(Barrier::Flush(FileKind::Journal)),
+    ];
+    let trace = run.disk.trace();
+    trace
+        .iter()
+        .filter(|io| journal.contains(&io.barrier))
+        .count()
+}
+
+#[test]
+fn a_topic_that_rested_over_an_interval_is_written_again_without_a_wait_for_the_journal() {
+    for nth in 0..4 {
+        let kept = |outcome: Outcome<()>| outcome.unwrap_or_else(|violation| panic!("{violation}"));
+        let run = started(nth, Crashes::Percent(0));
+        let mut run = run.unwrap_or_else(|violation| panic!("{violation}"));
+        // The first batches stand in the journal until their segments are there.
+        for _ in 0..2 {
+            kept(round(&mut run));
+        }
+        let from = run.disk.trace().len();
+        kept(run.idle());
+        let trace = run.disk.trace();
+        let ahead = trace[from..].iter().filter(|io| {
+            io.kind == IoKind::Write && io.path.starts_with("journal") && io.barrier.is_none()
+        });
+        assert!(ahead.count() > 0, "last blocks rest padded");
+        let before = journal_barriers(&run);
+        kept(round(&mut run));
+        assert_eq!(
+            journal_barriers(&run) - before,
+            0,
+            "the flush that covered the last blocks covered their copies too"
+        );
+    }
+}
+
+/// Bursts of frames between intervals: the first one leaves last blocks out and has them in the journal, the second one flushes
+/// both, and frames come before it is over.
+fn bursts(run: &mut Run, steps: u32) -> Outcome<()> {
+    for _ in 0..2 {
+        round(run)?;
+    }
+    for _ in 0..steps {
+        for interval in 0..2 {
+            if interval == 0 || run.rng.percent(90) {
+                run.settle()?;
+            }
+            run.clock.advance(INTERVAL);
+        }
+        some_ticks(run, 20)?;
+        let few = run.rng.percent(30);
+        for _ in 0..run.rng.within(1, 12) {
+            let topic = run.rng.within(1, if few { 2 } else { u64::from(TOPICS) }) as u32;
+            let (least, most) = *run.rng.pick(&[LARGE, LARGE, LARGE, SMALL]);
+            let payload = Payload::sized(&mut run.rng, least, most);
+            run.send_payload(topic, payload);
+            some_ticks(run, 12)?;
+        }
+        if run.rng.percent(20) {
+            run.idle()?;
+        }
+    }
+    run.settle()?;
+    run.nobody_waits()?;
+    run.promised()?;
+    run.restart()
+}
+
+fn some_ticks(run: &mut Run, most: u64) -> Outcome<()> {
+    (0..run.rng.below(most)).try_for_each(|_| run.tick())
+}
+
+fn kept_through(workloads: std::ops::Range<usize>, steps: u32, crashes: Crashes) {
+    let (mut broken, mut looked_at) = (0, 0);
+    for nth in workloads {
+        let outcome = started(nth, crashes).and_then(|mut run| {
+            bursts(&mut run, steps)?;
+            Ok(run.report.crashes)
+        });
+        match outcome {
+            Ok(crashes) => looked_at += crashes,
+            Err(violation) => {
+                println!("{violation}");
+                broken += 1;
+            }
+        }
+    }
+    println!("{looked_at} crashes, {broken} workloads broke a promise");
+    assert_eq!(broken, 0, "workloads that broke a promise");
+    assert!(looked_at > 0);
+}
+
+#[test]
+fn whatever_io_the_power_goes_at_what_was_durable_of_a_block_that_is_written_again_is_there() {
+    kept_through(0..6, 8, Crashes::Percent(5));
+}
+
+/// Frames for all topics, right when the flushes of an interval are on their way to the last blocks and to their copies.
+fn races(run: &mut Run, most: u64) -> Outcome<()> {
+    run.clock.advance(INTERVAL);
+    run.settle()?;
+    run.clock.advance(INTERVAL);
+    for _ in 0..run.rng.within(1, 3) {
+        run.node.tick(Part::Io);
+    }
+    let crashes = std::mem::replace(&mut run.settings.crashes, Crashes::Percent(100));
+    for topic in 1..=TOPICS {
+        let payload = Payload::sized(&mut run.rng, LARGE.0, LARGE.1);
+        run.send_payload(topic, payload);
+        if run.rng.percent(30) {
+            some_ticks(run, most)?;
+        }
+    }
+    run.settle()?;
+    run.settings.crashes = crashes;
+    Ok(())
+}
+
+#[test]
+fn a_block_is_not_written_again_before_its_copy_in_the_journal_is_flushed() {
+    for nth in 0..3 {
+        let kept = |outcome: Outcome<()>| outcome.unwrap_or_else(|violation| panic!("{violation}"));
+        let run = started(nth, Crashes::Percent(0));
+        let mut run = run.unwrap_or_else(|violation| panic!("{violation}"));
+        for _ in 0..2 {
+            kept(round(&mut run));
+        }
+        for _ in 0..2 {
+            kept(races(&mut run, 6));
+        }
+    }
+}
+
+/// `LANCE_CRASH_WORKLOADS=20 [LANCE_CRASH_PERCENT=30] cargo test --release -- --ignored rested_topics --nocapture`
+#[test]
+#[ignore = "takes as long as one lets it: set LANCE_CRASH_WORKLOADS"]
+fn all_workloads_of_rested_topics_keep_their_promises() {
+    let number = |name: &str, otherwise: u64| {
+        let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+        set.unwrap_or(otherwise)
+    };
+    let percent = number("LANCE_CRASH_PERCENT", 100).min(100) as u8;
+    let workloads = number("LANCE_CRASH_WORKLOADS", 4) as usize;
+    kept_through(0..workloads, 20, Crashes::Percent(percent));
+}
