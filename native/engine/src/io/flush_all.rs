@@ -1,4 +1,5 @@
-//! Segments of many topics flushed with one call: thousands of flushes one by one would take the device for seconds.
+//! When the device is flushed beside what acks ask for: segments of many topics with one call, since thousands of flushes one by
+//! one would take it for seconds, and ahead of the interval, since a second's worth would stop it for long.
 
 use super::agent::{IoAgent, IoRing};
 use super::segment::File;
@@ -10,6 +11,8 @@ use crate::topics::TopicSlot;
 
 /// Where one call for all was no help, flushes go one by one for so long.
 const SHUNNED_NS: u64 = 10_000_000_000;
+/// With more segment writes in flight the device is kept busy.
+const ALMOST_IDLE: usize = 2;
 
 /// How many flushes go out.
 #[derive(Clone, Copy, Debug)]
@@ -155,5 +158,26 @@ impl IoAgent {
             woken += 1;
         }
         woken
+    }
+
+    /// Whether a flush should go out before the interval ends, since the one at its end would stop the device for long; the
+    /// caller asks for it then. Not while the device is kept busy, a flush is under way, or memory waits for writes: then
+    /// throughput is what counts.
+    pub(super) fn takes_early_flush(&mut self) -> bool {
+        let starved = self
+            .shared
+            .starved
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let flushing =
+            self.flushes > 0 || self.together.is_under_way() || self.journal.is_flushing();
+        let due = self.unflushed_bytes >= self.config.flushes.early_bytes
+            && self.device.in_flight() <= ALMOST_IDLE
+            && !flushing
+            && !starved;
+        if due {
+            // One is enough.
+            self.unflushed_bytes = 0;
+        }
+        due
     }
 }

@@ -17,8 +17,6 @@ const LAZY_FLUSH: u64 = 1 << 20;
 /// Unflushed bytes of a `written` topic's segment, before they are flushed ahead of the interval: a flush stops the device
 /// for as long as it takes, and a reader finds its way over unflushed bytes without index entries.
 const WRITTEN_FLUSH: u64 = 256 << 20;
-/// With more segment writes in flight the device is kept busy.
-const ALMOST_IDLE: usize = 2;
 /// A segment's blocks are reserved in steps that make four of one, up to this: each may be an extent of its own.
 const LARGEST_STEP: u64 = 64 << 20;
 
@@ -396,27 +394,6 @@ impl IoAgent {
             || segment.end.is_some()
             || topic.flush_wanted
             || unflushed >= lazy
-    }
-
-    /// Whether a flush should go out before the interval ends, since the one at its end would stop the device for long; the
-    /// caller asks for it then. Not while the device is kept busy, a flush is under way, or memory waits for writes: then
-    /// throughput is what counts.
-    pub(super) fn takes_early_flush(&mut self) -> bool {
-        let starved = self
-            .shared
-            .starved
-            .load(std::sync::atomic::Ordering::Relaxed);
-        let flushing =
-            self.flushes > 0 || self.together.is_under_way() || self.journal.is_flushing();
-        let due = self.unflushed_bytes >= self.config.flushes.early_bytes
-            && self.device.in_flight() <= ALMOST_IDLE
-            && !flushing
-            && !starved;
-        if due {
-            // One is enough.
-            self.unflushed_bytes = 0;
-        }
-        due
     }
 
     /// Whether acks wait for a segment's flush.

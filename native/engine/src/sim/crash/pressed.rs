@@ -15,7 +15,7 @@ const MORE_THAN_SLABS: u64 = 1_850_000;
 const LARGE: (u64, u64) = (100_000, 150_000);
 
 /// A node whose segments are large, with so many `written` topics.
-fn started(nth: usize, topics: u32) -> Run {
+pub(super) fn started_with(nth: usize, topics: u32, lives: u8) -> Outcome<Run> {
     let seed = (0..)
         .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
         .nth(nth)
@@ -28,16 +28,18 @@ fn started(nth: usize, topics: u32) -> Run {
         faults: false,
     };
     let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
-    let run = Run::start(settings, 0, disk, Model::default(), &mut rng);
-    let mut run = run.unwrap_or_else(|violation| panic!("{violation}"));
+    let mut run = Run::start(settings, lives, disk, Model::default(), &mut rng)?;
     for _ in 0..topics {
-        let created = run.create_topic_that_is(Durability::Written);
-        created.unwrap_or_else(|violation| panic!("{violation}"));
+        run.create_topic_that_is(Durability::Written)?;
     }
-    run
+    Ok(run)
 }
 
-fn kept<T>(outcome: Outcome<T>) -> T {
+fn started(nth: usize, topics: u32) -> Run {
+    kept(started_with(nth, topics, 0))
+}
+
+pub(super) fn kept<T>(outcome: Outcome<T>) -> T {
     outcome.unwrap_or_else(|violation| panic!("{violation}"))
 }
 

@@ -2,11 +2,10 @@
 //! as durable by then is in the journal first.
 
 use super::frames::Payload;
-use super::model::Model;
-use super::node::{Part, Sizes};
-use super::run::{Crashes, Mutation, Outcome, Run, Settings, LIVES};
-use crate::recovery::Durability;
-use crate::sim::{Barrier, FileKind, IoKind, Rng, SimDisk};
+use super::node::Part;
+use super::pressed::{kept, started_with};
+use super::run::{Crashes, Outcome, Run, LIVES};
+use crate::sim::{Barrier, FileKind, IoKind};
 
 /// Of more than half as many topics as there are slabs for direct writes, one beyond is closed with its first write, padded.
 const TOPICS: u32 = 9;
@@ -16,25 +15,8 @@ const SMALL: (u64, u64) = (1, 3000);
 /// More than `io.flush_interval`, ns.
 const INTERVAL: u64 = 1_100_000_000;
 
-/// A node whose segments are large, with topics whose acks do not wait for a flush.
-fn started(nth: usize, crashes: Crashes) -> Outcome<Run> {
-    let seed = (0..)
-        .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
-        .nth(nth)
-        .expect("one of four");
-    let settings = Settings {
-        seed,
-        steps: 0,
-        crashes,
-        mutation: Mutation::Nothing,
-        faults: false,
-    };
-    let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
-    let mut run = Run::start(settings, LIVES, disk, Model::default(), &mut rng)?;
-    for _ in 0..TOPICS {
-        run.create_topic_that_is(Durability::Written)?;
-    }
-    Ok(run)
+fn started(nth: usize) -> Outcome<Run> {
+    started_with(nth, TOPICS, LIVES)
 }
 
 fn round(run: &mut Run) -> Outcome<()> {
@@ -57,9 +39,7 @@ fn journal_barriers(run: &Run) -> usize {
 #[test]
 fn a_topic_that_rested_over_an_interval_is_written_again_without_a_wait_for_the_journal() {
     for nth in 0..4 {
-        let kept = |outcome: Outcome<()>| outcome.unwrap_or_else(|violation| panic!("{violation}"));
-        let run = started(nth, Crashes::Percent(0));
-        let mut run = run.unwrap_or_else(|violation| panic!("{violation}"));
+        let mut run = kept(started(nth));
         // The first batches stand in the journal until their segments are there.
         for _ in 0..2 {
             kept(round(&mut run));
@@ -120,7 +100,8 @@ fn some_ticks(run: &mut Run, most: u64) -> Outcome<()> {
 fn kept_through(workloads: std::ops::Range<usize>, steps: u32, crashes: Crashes) {
     let (mut broken, mut looked_at) = (0, 0);
     for nth in workloads {
-        let outcome = started(nth, crashes).and_then(|mut run| {
+        let outcome = started(nth).and_then(|mut run| {
+            run.settings.crashes = crashes;
             bursts(&mut run, steps)?;
             Ok(run.report.crashes)
         });
@@ -166,9 +147,7 @@ fn races(run: &mut Run, most: u64) -> Outcome<()> {
 #[test]
 fn a_block_is_not_written_again_before_its_copy_in_the_journal_is_flushed() {
     for nth in 0..3 {
-        let kept = |outcome: Outcome<()>| outcome.unwrap_or_else(|violation| panic!("{violation}"));
-        let run = started(nth, Crashes::Percent(0));
-        let mut run = run.unwrap_or_else(|violation| panic!("{violation}"));
+        let mut run = kept(started(nth));
         for _ in 0..2 {
             kept(round(&mut run));
         }
