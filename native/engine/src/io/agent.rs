@@ -379,8 +379,8 @@ impl IoAgent {
 
     /// Nothing more may be under way now.
     pub(super) fn note_rest(&mut self, now_ns: u64) {
-        let flushing = self.flushes > 0 || self.together.is_under_way();
-        if self.journal.is_at_rest() && self.device.in_flight() == 0 && !flushing {
+        if self.journal.is_at_rest() && self.device.in_flight() == 0 && !self.is_flushing_segments()
+        {
             self.at_rest_ns = now_ns;
         }
     }

@@ -406,8 +406,7 @@ impl IoAgent {
             || !self.ready.is_empty()
             || self.settling > 0
             || self.device.in_flight() > 0
-            || self.flushes > 0
-            || self.together.is_under_way()
+            || self.is_flushing_segments()
             || !self.commits.is_quiet()
             || self.frames.used() > 0
             || !self.removing.is_empty();

@@ -160,6 +160,11 @@ impl IoAgent {
         woken
     }
 
+    /// Whether segments are being flushed, one by one or together.
+    pub(super) fn is_flushing_segments(&self) -> bool {
+        self.flushes > 0 || self.together.is_under_way()
+    }
+
     /// Whether a flush should go out before the interval ends, since the one at its end would stop the device for long; the
     /// caller asks for it then. Not while the device is kept busy, a flush is under way, or memory waits for writes: then
     /// throughput is what counts.
@@ -168,8 +173,7 @@ impl IoAgent {
             .shared
             .starved
             .load(std::sync::atomic::Ordering::Relaxed);
-        let flushing =
-            self.flushes > 0 || self.together.is_under_way() || self.journal.is_flushing();
+        let flushing = self.is_flushing_segments() || self.journal.is_flushing();
         let due = self.unflushed_bytes >= self.config.flushes.early_bytes
             && self.device.in_flight() <= ALMOST_IDLE
             && !flushing

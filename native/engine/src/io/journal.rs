@@ -156,13 +156,13 @@ impl IoAgent {
         }
         let watermarks = !self.unstated.is_empty() && cx.now.mono_ns >= self.watermarks_at_ns;
         let carry = self.carry_due();
+        let full = self.journal.is_chunk_full();
         // What nobody waits for is no reason to look for another chunk.
-        let ahead = self.protecting.is_wanted() && !self.journal.is_chunk_full();
+        let ahead = self.protecting.is_wanted() && !full;
         let asked = !self.dirty.is_empty() || self.commits.pending() > 0;
         if !asked && !watermarks && !carry && !ahead {
             return false;
         }
-        let full = self.journal.is_chunk_full();
         if full && self.journal.has_unflushed() {
             // A flush covers one file: the old chunk's blocks must not be left to the next one's.
             self.flush_journal(cx);
@@ -366,8 +366,7 @@ impl IoAgent {
             self.accept_members();
             self.flush_journal(cx);
             return;
-        }
-        if !dsync {
+        } else {
             self.unflushed_bytes += len;
             self.journal.flush_wanted |= self.takes_early_flush();
         }

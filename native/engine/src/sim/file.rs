@@ -106,7 +106,7 @@ impl File {
                 tear(&mut left, &logged.change, PAGE as usize, survival, rng);
             } else if rng.percent(survival.data) {
                 perform(&mut left, &logged.change);
-            } else {
+            } else if survival.garbled > 0 {
                 let nothing = Survival {
                     data: 0,
                     ..*survival

@@ -5,6 +5,7 @@ use super::frames::Payload;
 use super::node::Part;
 use super::pressed::{kept, started_with};
 use super::run::{Crashes, Outcome, Run, LIVES};
+use super::tests::number;
 use crate::sim::{Barrier, FileKind, IoKind};
 
 /// Of more than half as many topics as there are slabs for direct writes, one beyond is closed with its first write, padded.
@@ -21,6 +22,11 @@ fn started(nth: usize) -> Outcome<Run> {
 
 fn round(run: &mut Run) -> Outcome<()> {
     (1..=TOPICS).try_for_each(|topic| run.send_quiet(topic, LARGE))
+}
+
+/// The first batches stand in the journal until their segments are there, the second ones go straight to those.
+fn begin(run: &mut Run) -> Outcome<()> {
+    (0..2).try_for_each(|_| round(run))
 }
 
 /// Synchronous writes and flushes of the journal so far.
@@ -40,10 +46,7 @@ fn journal_barriers(run: &Run) -> usize {
 fn a_topic_that_rested_over_an_interval_is_written_again_without_a_wait_for_the_journal() {
     for nth in 0..4 {
         let mut run = kept(started(nth));
-        // The first batches stand in the journal until their segments are there.
-        for _ in 0..2 {
-            kept(round(&mut run));
-        }
+        kept(begin(&mut run));
         let from = run.disk.trace().len();
         kept(run.idle());
         let trace = run.disk.trace();
@@ -64,9 +67,7 @@ fn a_topic_that_rested_over_an_interval_is_written_again_without_a_wait_for_the_
 /// Bursts of frames between intervals: the first one leaves last blocks out and has them in the journal, the second one flushes
 /// both, and frames come before it is over.
 fn bursts(run: &mut Run, steps: u32) -> Outcome<()> {
-    for _ in 0..2 {
-        round(run)?;
-    }
+    begin(run)?;
     for _ in 0..steps {
         for interval in 0..2 {
             if interval == 0 || run.rng.percent(90) {
@@ -124,7 +125,7 @@ fn whatever_io_the_power_goes_at_what_was_durable_of_a_block_that_is_written_aga
 }
 
 /// Frames for all topics, right when the flushes of an interval are on their way to the last blocks and to their copies.
-fn races(run: &mut Run, most: u64) -> Outcome<()> {
+fn races(run: &mut Run) -> Outcome<()> {
     run.clock.advance(INTERVAL);
     run.settle()?;
     run.clock.advance(INTERVAL);
@@ -136,7 +137,7 @@ fn races(run: &mut Run, most: u64) -> Outcome<()> {
         let payload = Payload::sized(&mut run.rng, LARGE.0, LARGE.1);
         run.send_payload(topic, payload);
         if run.rng.percent(30) {
-            some_ticks(run, most)?;
+            some_ticks(run, 6)?;
         }
     }
     run.settle()?;
@@ -148,11 +149,9 @@ fn races(run: &mut Run, most: u64) -> Outcome<()> {
 fn a_block_is_not_written_again_before_its_copy_in_the_journal_is_flushed() {
     for nth in 0..3 {
         let mut run = kept(started(nth));
+        kept(begin(&mut run));
         for _ in 0..2 {
-            kept(round(&mut run));
-        }
-        for _ in 0..2 {
-            kept(races(&mut run, 6));
+            kept(races(&mut run));
         }
     }
 }
@@ -161,11 +160,7 @@ fn a_block_is_not_written_again_before_its_copy_in_the_journal_is_flushed() {
 #[test]
 #[ignore = "takes as long as one lets it: set LANCE_CRASH_WORKLOADS"]
 fn all_workloads_of_rested_topics_keep_their_promises() {
-    let number = |name: &str, otherwise: u64| {
-        let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
-        set.unwrap_or(otherwise)
-    };
-    let percent = number("LANCE_CRASH_PERCENT", 100).min(100) as u8;
-    let workloads = number("LANCE_CRASH_WORKLOADS", 4) as usize;
+    let percent = number("LANCE_CRASH_PERCENT").unwrap_or(100).min(100) as u8;
+    let workloads = number("LANCE_CRASH_WORKLOADS").unwrap_or(4) as usize;
     kept_through(0..workloads, 20, Crashes::Percent(percent));
 }

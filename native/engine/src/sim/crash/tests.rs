@@ -10,7 +10,7 @@ const CRASHES: Crashes = Crashes::Percent(6);
 /// Workloads of the quick tests.
 const WORKLOADS: std::ops::Range<u64> = 4..20;
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
