@@ -2,10 +2,9 @@
 
 use crate::error::LoadError;
 use crate::growth::Growth;
+use lance_engine::memory::Mapping;
 use lance_engine::ring::{Completion, FileSlot, Ring, Token};
-use std::alloc::{alloc_zeroed, dealloc, Layout};
 use std::collections::VecDeque;
-use std::ptr::NonNull;
 
 /// Alignment of everything that goes past the page cache.
 pub const ALIGN: usize = 4_096;
@@ -16,15 +15,11 @@ pub const WRITE: u8 = 1;
 pub const FLUSH: u8 = 2;
 pub const READ: u8 = 3;
 
-/// Blocks of one size, one behind the other.
+/// Blocks of one size, one behind the other, in memory like the engine's slabs.
 pub struct Blocks {
-    memory: NonNull<u8>,
-    layout: Layout,
+    memory: Mapping,
     block: usize,
 }
-
-// SAFETY: the memory is owned like a Vec's and reached through `&self` and `&mut self` alone.
-unsafe impl Send for Blocks {}
 
 impl Blocks {
     /// `count` blocks of `block` bytes, zeroed.
@@ -32,44 +27,29 @@ impl Blocks {
     /// # Errors
     /// There is no such memory, or `block` is no multiple of 4,096.
     pub fn new(block: usize, count: usize) -> Result<Self, LoadError> {
-        let layout = Layout::from_size_align(block * count, ALIGN)
-            .ok()
-            .filter(|layout| layout.size() > 0 && block.is_multiple_of(ALIGN))
-            .ok_or_else(|| LoadError::Usage(format!("--block {block} is no multiple of 4096")))?;
-        // SAFETY: the layout has a size above 0.
-        let memory = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| {
-            LoadError::System(
-                "taking memory".into(),
-                std::io::ErrorKind::OutOfMemory.into(),
-            )
-        })?;
-        Ok(Self {
-            memory,
-            layout,
-            block,
-        })
+        if block == 0 || count == 0 || !block.is_multiple_of(ALIGN) {
+            let message = format!("--block {block} is no multiple of 4096");
+            return Err(LoadError::Usage(message));
+        }
+        let memory = Mapping::new(block * count);
+        let mut memory = memory.map_err(|e| LoadError::System("taking memory".into(), e))?;
+        memory.populate();
+        Ok(Self { memory, block })
     }
 
     /// Where a block begins. It stays there as long as this lives.
     #[must_use]
     pub fn at(&self, number: u32) -> *mut u8 {
         let offset = number as usize * self.block;
-        assert!(offset < self.layout.size(), "block {number} exists");
-        // SAFETY: within the allocation, as asserted.
-        unsafe { self.memory.as_ptr().add(offset) }
+        assert!(offset < self.memory.bytes(), "block {number} exists");
+        // SAFETY: within the mapping, as asserted.
+        unsafe { self.memory.at().as_ptr().add(offset) }
     }
 
     /// A block's bytes. Not while an operation of the kernel is under way on it.
     pub fn bytes(&mut self, number: u32) -> &mut [u8] {
-        // SAFETY: within the allocation, and borrowed as mutably as this.
+        // SAFETY: within the mapping, and borrowed as mutably as this.
         unsafe { std::slice::from_raw_parts_mut(self.at(number), self.block) }
-    }
-}
-
-impl Drop for Blocks {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this very layout.
-        unsafe { dealloc(self.memory.as_ptr(), self.layout) }
     }
 }
 

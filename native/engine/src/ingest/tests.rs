@@ -56,8 +56,8 @@ impl Bench {
             ..Limits::default()
         };
         let mut builder = SlabTableBuilder::default();
-        let pool = builder.pool(&limits.topic_classes()).unwrap();
-        let slabs = Arc::new(builder.build());
+        let pool = builder.pool(&limits.topic_classes());
+        let slabs = Arc::new(builder.build().unwrap());
         let (frames, frames_in) = queue(64);
         let (replies, replies_out) = queue(256);
         let (to_disk, to_disk_out) = queue(512);

@@ -1,7 +1,11 @@
 //! Memory that is there from the start: regions, slabs, and the pools they circulate through (design.md, section 4).
 
+mod builder;
+mod mapping;
 mod past_cache;
 mod slab;
 
+pub use builder::SlabTableBuilder;
+pub use mapping::Mapping;
 pub use past_cache::copy_past_cache;
-pub use slab::{Backing, Pool, SlabClass, SlabId, SlabTable, SlabTableBuilder};
+pub use slab::{Backing, Pool, SlabClass, SlabId, SlabTable};

@@ -3,10 +3,10 @@
 //! Thread: the table is shared and immutable; each slab is owned by exactly one agent (or the kernel) at a time, and a
 //! pool by one agent for good. Ownership travels in messages.
 
-use std::io;
 use std::ptr::NonNull;
 
-use crate::place::{self, Kind, Policy, Region};
+use super::mapping::Mapping;
+use crate::place::{Kind, Region};
 
 /// Every slab starts on such a boundary (`O_DIRECT`).
 pub const SLAB_ALIGN: usize = 4096;
@@ -36,18 +36,19 @@ pub struct SlabClass {
     pub backing: Backing,
 }
 
-struct Mapping {
-    at: NonNull<u8>,
-    bytes: usize,
-    backing: Backing,
+/// Slabs that are populated alike and belong on the same NUMA node: those of all pools share huge pages.
+pub(super) struct Arena {
+    pub memory: Mapping,
+    pub backing: Backing,
     /// Where it belongs.
-    node: Option<u32>,
+    pub node: Option<u32>,
 }
 
 /// All slabs of a node: where each one lies and how large it is.
 pub struct SlabTable {
-    slabs: Vec<(NonNull<u8>, u32)>,
-    mappings: Vec<Mapping>,
+    pub(super) slabs: Vec<(NonNull<u8>, u32)>,
+    pub(super) arenas: Vec<Arena>,
+    pub(super) refused: Vec<String>,
 }
 
 // SAFETY: the table only hands out addresses; who may touch the memory behind one is governed by slab ownership.
@@ -71,21 +72,26 @@ impl SlabTable {
     pub fn bytes(&self, slab: SlabId) -> u32 {
         self.slabs[slab.0 as usize].1
     }
+    /// What the system refused to bind, a sentence each; that memory lies where the system put it.
+    #[must_use]
+    pub fn refused(&self) -> &[String] {
+        &self.refused
+    }
     /// The memory that is worth registering with a ring: address and length of each eager mapping.
     pub fn registrable(&self) -> impl Iterator<Item = (*mut u8, usize)> + '_ {
-        self.mappings
+        self.arenas
             .iter()
-            .filter(|m| m.backing == Backing::Start)
-            .map(|m| (m.at.as_ptr(), m.bytes))
+            .filter(|a| a.backing == Backing::Start)
+            .map(|a| (a.memory.at().as_ptr(), a.memory.bytes()))
     }
     /// The memory that belongs on a NUMA node, those populated later included.
     pub fn regions(&self) -> impl Iterator<Item = Region> + '_ {
-        self.mappings.iter().filter_map(|m| {
+        self.arenas.iter().filter_map(|a| {
             Some(Region {
-                at: m.at.as_ptr() as usize,
-                bytes: m.bytes,
-                node: m.node?,
-                kind: match m.backing {
+                at: a.memory.at().as_ptr() as usize,
+                bytes: a.memory.bytes(),
+                node: a.node?,
+                kind: match a.backing {
                     Backing::EachUse => Kind::JumboSlabs,
                     Backing::Start | Backing::FirstUse => Kind::Slabs,
                 },
@@ -95,10 +101,10 @@ impl SlabTable {
     /// Bytes of all eager mappings: what the defaults of `[limits]` bound.
     #[must_use]
     pub fn eager_bytes(&self) -> usize {
-        self.mappings
+        self.arenas
             .iter()
-            .filter(|m| m.backing == Backing::Start)
-            .map(|m| m.bytes)
+            .filter(|a| a.backing == Backing::Start)
+            .map(|a| a.memory.bytes())
             .sum()
     }
     /// Locks the eager memory. Returns false, with everything still usable, where the system does not allow it.
@@ -117,149 +123,6 @@ impl SlabTable {
     }
 }
 
-impl Drop for SlabTable {
-    fn drop(&mut self) {
-        for mapping in &self.mappings {
-            // SAFETY: mapped by the builder with exactly this address and length, and unmapped only here.
-            unsafe { libc::munmap(mapping.at.as_ptr().cast(), mapping.bytes) };
-        }
-    }
-}
-
-/// Makes the table, pool by pool, at start-up.
-#[derive(Default)]
-pub struct SlabTableBuilder {
-    slabs: Vec<(NonNull<u8>, u32)>,
-    mappings: Vec<Mapping>,
-    node: Option<u32>,
-    refused: Vec<String>,
-}
-
-impl SlabTableBuilder {
-    /// The NUMA node of the pools to come; `None`: wherever the system puts them.
-    pub fn on_node(&mut self, node: Option<u32>) {
-        self.node = node;
-    }
-    /// What the system refused to bind, a sentence each; that memory lies where the system put it.
-    #[must_use]
-    pub fn refused(&self) -> &[String] {
-        &self.refused
-    }
-    /// Maps the memory of one pool and returns the pool, full. Classes ascend in size.
-    ///
-    /// # Errors
-    /// The system refuses the memory.
-    pub fn pool(&mut self, classes: &[SlabClass]) -> io::Result<Pool> {
-        assert!(
-            classes.windows(2).all(|pair| pair[0].bytes < pair[1].bytes),
-            "classes ascend"
-        );
-        let mut pool = Pool {
-            classes: Vec::with_capacity(classes.len()),
-        };
-        for class in classes {
-            assert_eq!(
-                class.bytes as usize % SLAB_ALIGN,
-                0,
-                "slabs are whole blocks"
-            );
-            let mut free = Vec::with_capacity(class.count as usize);
-            if class.count > 0 {
-                let bytes = class.bytes as usize * class.count as usize;
-                let at = self.map(bytes, class.backing == Backing::Start)?;
-                self.mappings.push(Mapping {
-                    at,
-                    bytes,
-                    backing: class.backing,
-                    node: self.node,
-                });
-                for i in (0..class.count as usize).rev() {
-                    // SAFETY: i < count, so the address is inside the mapping.
-                    let slab = unsafe { at.add(i * class.bytes as usize) };
-                    free.push(SlabId(self.slabs.len() as u32));
-                    self.slabs.push((slab, class.bytes));
-                }
-            }
-            pool.classes.push(ClassPool {
-                bytes: class.bytes,
-                backing: class.backing,
-                count: class.count,
-                free,
-            });
-        }
-        Ok(pool)
-    }
-    /// Memory on the node of now, if there is one.
-    fn map(&mut self, bytes: usize, now: bool) -> io::Result<NonNull<u8>> {
-        let Some(node) = self.node else {
-            return map(bytes, now);
-        };
-        let at = map(bytes, false)?;
-        // Bound only where it is certain to fit: a bound page that cannot be had ends the process.
-        let roomy = !now || place::has_room(node, bytes);
-        let policy = if now && roomy {
-            Policy::Bind(node)
-        } else {
-            Policy::Prefer(node)
-        };
-        if let Err(e) = place::bind(at.as_ptr(), bytes, policy) {
-            let why = place::reason(&e);
-            self.refuse(format!("memory: slabs are not bound to node {node}: {why}"));
-        } else if !roomy {
-            self.refuse(format!(
-                "memory: node {node} has little free memory; slabs that do not fit there lie on others"
-            ));
-        }
-        if now {
-            populate(at, bytes);
-        }
-        Ok(at)
-    }
-    fn refuse(&mut self, sentence: String) {
-        if !self.refused.contains(&sentence) {
-            self.refused.push(sentence);
-        }
-    }
-    /// The finished table.
-    #[must_use]
-    pub fn build(self) -> SlabTable {
-        SlabTable {
-            slabs: self.slabs,
-            mappings: self.mappings,
-        }
-    }
-}
-
-fn map(bytes: usize, populate: bool) -> io::Result<NonNull<u8>> {
-    let mut flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    if populate {
-        flags |= libc::MAP_POPULATE;
-    }
-    // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-    let at = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
-            flags,
-            -1,
-            0,
-        )
-    };
-    if at == libc::MAP_FAILED {
-        return Err(io::Error::last_os_error());
-    }
-    NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
-}
-
-/// Touches every page of a fresh mapping, so that it is there.
-fn populate(at: NonNull<u8>, bytes: usize) {
-    for page in (0..bytes).step_by(SLAB_ALIGN) {
-        // SAFETY: inside the caller's fresh mapping, which nobody else knows yet.
-        unsafe { at.add(page).write_volatile(0) };
-    }
-}
-
 struct ClassPool {
     bytes: u32,
     backing: Backing,
@@ -273,6 +136,26 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// The pool of these classes, which ascend in size, with the slabs from `first` on, class by class.
+    pub(super) fn of(classes: &[SlabClass], first: u32) -> Self {
+        let ascend = classes.windows(2).all(|two| two[0].bytes < two[1].bytes);
+        assert!(ascend, "classes ascend");
+        let mut next = first;
+        let classes = classes.iter().map(|class| {
+            let from = next;
+            next += class.count;
+            ClassPool {
+                bytes: class.bytes,
+                backing: class.backing,
+                count: class.count,
+                // The first one is taken first.
+                free: (from..next).rev().map(SlabId).collect(),
+            }
+        });
+        Self {
+            classes: classes.collect(),
+        }
+    }
     /// A pool without slabs.
     #[must_use]
     pub const fn empty() -> Self {

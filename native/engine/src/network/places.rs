@@ -96,8 +96,8 @@ mod tests {
             backing: Backing::Start,
         };
         let mut builder = SlabTableBuilder::default();
-        let pool = builder.pool(&[class]).unwrap();
-        let table = builder.build();
+        let pool = builder.pool(&[class]);
+        let table = builder.build().unwrap();
         let mut places = Places::new(pool, &table, 4096);
         let never = || -> u32 { panic!("asked") };
         for _ in 0..3 {

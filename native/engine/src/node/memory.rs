@@ -37,15 +37,16 @@ impl Memory {
         let mut builder = SlabTableBuilder::default();
         let mut pool = |owner, classes: &[_]| {
             builder.on_node(places.node(owner));
-            builder.pool(classes).map_err(|e| unavailable(&e))
+            builder.pool(classes)
         };
-        let topics = pool(INGEST, &limits.topic_classes())?;
-        let frames = pool(NETWORK, &limits.frame_classes())?;
-        let responses = pool(IO, &limits.response_classes())?;
-        let reads = pool(IO, &limits.read_classes())?;
-        let journal = pool(IO, &limits.journal_classes())?;
-        let announcements = builder.refused().to_vec();
-        let table = Arc::new(builder.build());
+        let topics = pool(INGEST, &limits.topic_classes());
+        let frames = pool(NETWORK, &limits.frame_classes());
+        let responses = pool(IO, &limits.response_classes());
+        let reads = pool(IO, &limits.read_classes());
+        let journal = pool(IO, &limits.journal_classes());
+        let table = builder.build().map_err(|e| unavailable(&e))?;
+        let announcements = table.refused().to_vec();
+        let table = Arc::new(table);
         let io = IoPools {
             responses,
             reads,

@@ -7,43 +7,28 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::types::BufRingEntry;
 
 use super::RecvBuffer;
+use crate::memory::Mapping;
 use crate::place::{self, Kind};
 use crate::system::lock_memory;
 
-/// Anonymous memory, populated, page aligned.
-struct Pages {
-    at: NonNull<u8>,
-    bytes: usize,
-}
+/// Memory that the kernel fills or reads, populated.
+struct Pages(Mapping);
 
 impl Pages {
     fn new(bytes: usize) -> io::Result<Self> {
-        // SAFETY: a fresh anonymous mapping; no existing memory is touched.
-        let at = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
-                -1,
-                0,
-            )
-        };
-        if at == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let at =
-            NonNull::new(at.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        place::settle(at.as_ptr(), bytes, Kind::ReceiveBuffers);
-        Ok(Self { at, bytes })
+        let mut memory = Mapping::new(bytes)?;
+        place::settle(memory.at().as_ptr(), bytes, Kind::ReceiveBuffers);
+        memory.populate();
+        Ok(Self(memory))
+    }
+    fn at(&self) -> NonNull<u8> {
+        self.0.at()
     }
 }
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        place::forget(self.at.as_ptr());
-        // SAFETY: mapped with exactly this address and length, and unmapped only here.
-        unsafe { libc::munmap(self.at.as_ptr().cast(), self.bytes) };
+        place::forget(self.0.at().as_ptr());
     }
 }
 
@@ -74,7 +59,7 @@ impl RecvMemory {
         // SAFETY: buffer < count (checked above), so the address is inside the mapping.
         unsafe {
             pages
-                .at
+                .at()
                 .as_ptr()
                 .add(usize::from(buffer.0) * self.each as usize)
         }
@@ -82,7 +67,7 @@ impl RecvMemory {
     /// Locks it; false where the system does not allow that.
     pub(super) fn lock(&self) -> bool {
         let pages = self.pages.as_ref();
-        pages.is_none_or(|pages| lock_memory(pages.at.as_ptr(), pages.bytes))
+        pages.is_none_or(|pages| lock_memory(pages.at().as_ptr(), pages.0.bytes()))
     }
     /// Leaves the memory mapped for good: the kernel may still write to it.
     pub(super) fn leak(&mut self) {
@@ -115,11 +100,11 @@ impl BufferRing {
     }
     /// For registration: address and number of entries.
     pub(super) fn address(&self) -> (u64, u16) {
-        (self.entries.at.as_ptr() as u64, self.mask + 1)
+        (self.entries.at().as_ptr() as u64, self.mask + 1)
     }
     /// Gives a buffer to the kernel.
     pub(super) fn give(&mut self, memory: &RecvMemory, buffer: RecvBuffer) {
-        let first = self.entries.at.as_ptr().cast::<BufRingEntry>();
+        let first = self.entries.at().as_ptr().cast::<BufRingEntry>();
         // SAFETY: masked, so inside the mapping of mask + 1 entries; the kernel reads an entry only once the tail passes
         // it, and entries between tail and its head are as many as there are buffers, so this one is free.
         let entry = unsafe { &mut *first.add(usize::from(self.tail & self.mask)) };

@@ -221,8 +221,8 @@ mod tests {
         ) {
             let mut builder = SlabTableBuilder::default();
             let class = SlabClass { bytes: 256 * 1024, count: 1, backing: Backing::Start };
-            let mut pool = builder.pool(&[class]).expect("memory");
-            let table = builder.build();
+            let mut pool = builder.pool(&[class]);
+            let table = builder.build().expect("memory");
             let slab = pool.take(1).expect("a slab");
             let first = &batches[0].1;
             let skipped = first.iter().take(skip.min(first.len() - 1)).map(|len| TLV_HEADER + len).sum::<usize>();

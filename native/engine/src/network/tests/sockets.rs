@@ -53,9 +53,9 @@ impl Echo {
     fn new(chosen: Chosen, limits: &Limits) -> (Self, SocketAddr) {
         let mut builder = SlabTableBuilder::default();
         let classes = limits.frame_classes();
-        let frames = builder.pool(&classes).expect("memory");
-        let responses = builder.pool(&limits.response_classes()).expect("memory");
-        let slabs = Arc::new(builder.build());
+        let frames = builder.pool(&classes);
+        let responses = builder.pool(&limits.response_classes());
+        let slabs = Arc::new(builder.build().expect("memory"));
         let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("listens");
         let (to_ingest, ingest) = queue(1024);
         let (from_ingest, ingest_back) = queue(65_536);

@@ -78,9 +78,9 @@ impl World {
     pub fn with(limits: Limits) -> Self {
         let mut builder = SlabTableBuilder::default();
         let classes = limits.frame_classes();
-        let frames = builder.pool(&classes).expect("memory");
-        let responses = builder.pool(&limits.response_classes()).expect("memory");
-        let slabs = Arc::new(builder.build());
+        let frames = builder.pool(&classes);
+        let responses = builder.pool(&limits.response_classes());
+        let slabs = Arc::new(builder.build().expect("memory"));
         let counters = CountersFile::heap();
         let (to_ingest, ingest) = queue(64);
         let (from_ingest, ingest_back) = queue(4096);

@@ -152,6 +152,6 @@ fn slabs() -> (SlabTable, Pool) {
             backing: Backing::EachUse,
         },
     ];
-    let pool = builder.pool(&classes).unwrap();
-    (builder.build(), pool)
+    let pool = builder.pool(&classes);
+    (builder.build().unwrap(), pool)
 }

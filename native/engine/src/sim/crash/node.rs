@@ -155,7 +155,7 @@ impl SimNode {
         let mut slabs = 0;
         let mut pool = |classes: &[SlabClass]| {
             slabs += classes.iter().map(|class| class.count).sum::<u32>();
-            builder.pool(classes).expect("memory for a small node")
+            builder.pool(classes)
         };
         let topics = pool(&limits.topic_classes());
         let pools = IoPools {
@@ -163,7 +163,7 @@ impl SimNode {
             reads: pool(&limits.read_classes()),
             journal: pool(&limits.journal_classes()),
         };
-        let table = Arc::new(builder.build());
+        let table = Arc::new(builder.build().expect("memory for a small node"));
         let counters = CountersFile::heap();
         let shared = Arc::new(Shared::new(limits.topics));
         let wake = WakeHandle::new;

@@ -148,8 +148,8 @@ fn ring_writes_fail_or_stop_short_by_plan() {
         count: 1,
         backing: Backing::Start,
     };
-    let slab = builder.pool(&[class]).unwrap().take(1).unwrap();
-    let table = builder.build();
+    let slab = builder.pool(&[class]).take(1).unwrap();
+    let table = builder.build().unwrap();
     let mut write = |fault| {
         disk.fail(IoKind::Write, None, 0, fault);
         // SAFETY: the slab has 8 KiB, is used by one write at a time and outlives the ring.

@@ -34,12 +34,12 @@ impl Bench {
             count: 4,
             backing: Backing::Start,
         };
-        let _pool = builder.pool(&[class]).unwrap();
+        let _pool = builder.pool(&[class]);
         Self {
             disk,
             clock,
             ring,
-            slabs: builder.build(),
+            slabs: builder.build().unwrap(),
         }
     }
     fn write(&mut self, slab: u32, value: u8, at: u64, len: u32, sync: bool) {
