@@ -16,7 +16,8 @@ pub const MAX_BATCH_PAYLOAD: u32 = 16 * 1024 * 1024 - 4096;
 /// Room in a topic's largest slabs beside the payload: the block before it in the file that the slab repeats, and the batch header.
 pub const JUMBO_HEADROOM: u32 = 8192;
 /// Bytes of a topic's slab that is populated at its first use: the larger it is, the fewer writes thousands of busy topics make.
-pub const SMALL_SLAB: u32 = 20_480;
+/// Two chunks of the journal fill while a topic settles once, which is some 22 KiB for each of 5,000 and the block that a slab repeats.
+pub const SMALL_SLAB: u32 = 28_672;
 /// Bytes of a slab for cold reads: one operation of the device each, and few of them.
 pub const READ_SLAB: u32 = 512 * 1024;
 /// Room in front of a response's data, for frame header (44) and fetch header (16), rounded up.
@@ -53,7 +54,7 @@ pub struct Limits {
     pub recv_buffer_bytes: u32,
     /// Slabs of 4 and 16 KiB and a little more than 64 KiB and `io.batch_size` for topics.
     pub topic_slabs: [u32; 4],
-    /// Slabs of 20 KiB for topics, beside those: populated as they are first used, so that each topic has one where many are busy.
+    /// Slabs of 28 KiB for topics, beside those: populated as they are first used, so that each topic has one where many are busy.
     pub small_slabs: u32,
     /// Slabs of 4, 16 and 64 KiB and `io.batch_size` for frames that arrive in pieces.
     pub frame_slabs: [u32; 4],

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::protect::Protecting;
 use super::reader::Reader;
 use super::segment::Segments;
+use super::settle::Pace;
 use super::slabs::Slabs;
 use super::tails::Tails;
 use super::topic::{Batch, Frame, Topic};
@@ -147,6 +148,7 @@ pub struct IoAgent {
     pub(super) files_wanted: bool,
     pub(super) settling: u32,
     pub(super) settle_cursor: u32,
+    pub(super) pace: Pace,
     pub(super) carrying: Carrying,
     pub(super) protecting: Protecting,
     /// Bytes of topics' slabs, jumbo ones aside.
@@ -264,6 +266,7 @@ impl IoAgent {
             files_wanted: false,
             settling: 0,
             settle_cursor: 0,
+            pace: Pace::UNLIMITED,
             carrying: Carrying::default(),
             protecting: Protecting::new(topics),
             slab_budget: limits.topic_slab_bytes(),

@@ -142,6 +142,12 @@ impl Chunks {
             .map(|chunk| chunk.generation);
         held.min().unwrap_or(self.generation).min(self.generation)
     }
+    /// How many topics need a generation below this one.
+    #[must_use]
+    pub fn held_below(&self, generation: u64) -> u32 {
+        let below = self.all.iter().filter(|c| c.generation < generation);
+        below.map(|chunk| chunk.topics).sum()
+    }
     /// Chunks that cannot be used again yet.
     #[must_use]
     pub fn busy(&self) -> u64 {

@@ -4,6 +4,7 @@ use super::agent::{IoAgent, IoRing, Kind};
 use super::chunks::{Chunks, MAX_CHUNKS, WANTED_CHUNKS};
 use super::compose::Block;
 use super::segment::Segment;
+use super::settle::Pace;
 use super::topic::Settle;
 use crate::agent::Cx;
 use crate::format::journal::{BlockHeader, BLOCK_HEADER};
@@ -216,13 +217,16 @@ impl IoAgent {
         if chunks.advance() {
             self.counters.journal_chunk.set(chunks.current().number);
             // What the oldest chunk but one holds has a whole chunk's time to get into the segments.
-            self.journal.settling_below = chunks.generation().saturating_sub(1);
+            let below = chunks.generation().saturating_sub(1);
+            self.pace = Pace::new(chunks.held_below(below));
+            self.journal.settling_below = below;
             if self.journal.chunks.has_old_commits() {
                 self.checkpoint_commits();
             }
             return true;
         }
         self.ask_chunk(MAX_CHUNKS);
+        self.pace = Pace::UNLIMITED;
         self.journal.settling_below = self.journal.generation();
         if self.journal.chunks.has_old_commits() {
             self.checkpoint_commits();

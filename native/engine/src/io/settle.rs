@@ -16,6 +16,34 @@ const AT_ONCE: u32 = 128;
 const CLOSED_AT_ONCE: usize = 64;
 const RESTING: usize = 16;
 
+/// How fast the topics of an old chunk are settled: thousands at once would stop the device, and the journal with it, again and
+/// again; so they are spread over the time in which two thirds of the chunk of now fill.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How many have to.
+    topics: u32,
+    /// How many have begun.
+    begun: u32,
+}
+
+impl Pace {
+    /// As fast as it goes: somebody waits for it.
+    pub const UNLIMITED: Self = Self::new(u32::MAX);
+
+    pub const fn new(topics: u32) -> Self {
+        Self { topics, begun: 0 }
+    }
+    /// Whether another one may begin, with this much of the chunk of now written.
+    fn allows(&self, written: u64, chunk_bytes: u64) -> bool {
+        if self.topics == u32::MAX {
+            return true;
+        }
+        assert!(written <= chunk_bytes, "a chunk has an end");
+        let due = u64::from(self.topics) * written * 3 / (chunk_bytes * 2);
+        u64::from(self.begun) < due + u64::from(AT_ONCE / 4)
+    }
+}
+
 impl IoAgent {
     /// Starts to settle a topic, if there is anything to: to write it, and on request to flush it.
     pub(super) fn settle(&mut self, slot: TopicSlot, flush: bool) {
@@ -94,8 +122,9 @@ impl IoAgent {
             self.pressed = self.pressed.saturating_sub(burst as u32);
         }
         let mut started = 0;
+        let urgent = self.draining || pressure;
         for _ in 0..burst {
-            if self.settling >= AT_ONCE {
+            if self.settling >= AT_ONCE || !urgent && !self.pace_allows() {
                 break;
             }
             let slot = TopicSlot(self.settle_cursor);
@@ -119,11 +148,18 @@ impl IoAgent {
             } else if flush || pressure {
                 let before = self.settling;
                 self.settle(slot, flush);
-                started += (self.settling - before) as usize;
+                let begun = self.settling - before;
+                self.pace.begun += u32::from(needed) * begun;
+                started += begun as usize;
                 started += usize::from(flush && self.unprotect(slot));
             }
         }
         started
+    }
+
+    fn pace_allows(&self) -> bool {
+        let bytes = self.config.chunk_bytes;
+        self.pace.allows(bytes - self.journal.chunks.room(), bytes)
     }
 
     /// Gives slabs back while too many are held, or while the ingest agent waits for one.
