@@ -437,6 +437,17 @@ describe('findings', () => {
     expect(at(undefined)).toBeUndefined();
   });
 
+  it('say what is wrong with huge pages for everybody, and for nobody', () => {
+    const at = (enabled: string) => {
+      const tree = withFiles(smallVirtio().tree(), { 'sys/kernel/mm/transparent_hugepage/enabled': enabled });
+      const machine = discover(tree);
+      return findingsFor(machine, planFor(machine)).find((found) => found.id === 'thp')?.what;
+    };
+    expect(at('[always] madvise never')).toContain('set to always: compaction');
+    expect(at('always madvise [never]')).toContain('set to never: the device');
+    expect(at('always [madvise] never')).toBeUndefined();
+  });
+
   it('say that a missing io_uring is missing and why', () => {
     const tree = withFiles(smallVirtio().tree(), { 'proc/sys/kernel/io_uring_disabled': '2\n' });
     const machine = discover(tree);

@@ -140,12 +140,18 @@ export function systemFindings({ machine, request }: Subject): Finding[] {
       ),
     );
   }
-  if (system.transparentHugePages === 'always') {
+  const hugePages = {
+    always: 'compaction stalls threads that never asked for them',
+    never:
+      'the device gets what is written in pieces of 4 KiB, which some virtual disks take several times as long for',
+  };
+  if (system.transparentHugePages === 'always' || system.transparentHugePages === 'never') {
+    const set = system.transparentHugePages;
     found.push(
       finding(
         'thp',
         'warning',
-        'transparent huge pages are set to always: compaction stalls threads',
+        `transparent huge pages are set to ${set}: ${hugePages[set]}`,
         'echo madvise > /sys/kernel/mm/transparent_hugepage/enabled',
       ),
     );
