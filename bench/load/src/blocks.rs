@@ -31,7 +31,7 @@ impl Blocks {
             let message = format!("--block {block} is no multiple of 4096");
             return Err(LoadError::Usage(message));
         }
-        let memory = Mapping::new(block * count);
+        let memory = Mapping::huge(block * count);
         let mut memory = memory.map_err(|e| LoadError::System("taking memory".into(), e))?;
         memory.populate();
         Ok(Self { memory, block })

@@ -86,7 +86,10 @@ impl SlabTableBuilder {
 
 /// Memory for slabs of a sort; what the system refuses to bind is said once.
 fn map(bytes: usize, sort: Sort, refused: &mut Vec<String>) -> io::Result<Mapping> {
-    let mut memory = Mapping::new(bytes)?;
+    let mut memory = match sort.backing {
+        Backing::Start | Backing::FirstUse => Mapping::huge(bytes)?,
+        Backing::EachUse => Mapping::small(bytes)?,
+    };
     let now = sort.backing == Backing::Start;
     if let Some(why) = sort.node.and_then(|node| bind(&memory, now, node)) {
         if !refused.contains(&why) {

@@ -1,7 +1,7 @@
 //! Anonymous memory, on huge pages where there are some.
 //!
-//! A node's slabs and tables are some ten thousand small pages, more than any processor translates without a walk through
-//! the page tables, and under a hypervisor each step of that walk is a walk of its own.
+//! What a device is given is a list of pieces without a gap in physical memory: of small pages one piece each, and a virtual disk
+//! may take longer for the pieces than for their bytes (docs/performance.md, "huge pages").
 
 use std::io;
 use std::ptr::NonNull;
@@ -11,8 +11,7 @@ const HUGE_PAGE: usize = 2 << 20;
 /// The smallest page of any machine we run on.
 const SMALL_PAGE: usize = 4096;
 
-/// Zeroed memory of this process alone, reserved and not populated. One that holds a huge page starts on the boundary of one,
-/// and the kernel is asked for huge pages there; it may say no, or have none.
+/// Zeroed memory of this process alone, reserved and not populated.
 pub struct Mapping {
     at: NonNull<u8>,
     bytes: usize,
@@ -24,13 +23,26 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `bytes`, above 0.
+    /// Maps `bytes`, above 0. Memory that holds a huge page starts on the boundary of one, and the kernel is asked for huge pages
+    /// there; it may say no, or have none. For memory that stays: the first touch of any byte zeroes a huge page.
     ///
     /// # Errors
     /// The system refuses the memory.
-    pub fn new(bytes: usize) -> io::Result<Self> {
+    pub fn huge(bytes: usize) -> io::Result<Self> {
         let bytes = bytes.next_multiple_of(SMALL_PAGE);
         let slack = if bytes < HUGE_PAGE { 0 } else { HUGE_PAGE };
+        Self::map(bytes, slack)
+    }
+    /// Maps `bytes`, above 0, on the system's smallest pages: for memory that comes and goes.
+    ///
+    /// # Errors
+    /// The system refuses the memory.
+    pub fn small(bytes: usize) -> io::Result<Self> {
+        Self::map(bytes, 0)
+    }
+    /// With `slack`, a huge page, it starts on a boundary and asks for huge pages.
+    fn map(bytes: usize, slack: usize) -> io::Result<Self> {
+        let bytes = bytes.next_multiple_of(SMALL_PAGE);
         // SAFETY: a fresh anonymous mapping; no existing memory is touched.
         let at = unsafe {
             libc::mmap(
@@ -105,7 +117,7 @@ mod tests {
     #[test]
     fn memory_is_whole_pages_zeroed_and_a_large_piece_starts_at_a_huge_page() {
         for bytes in [1, HUGE_PAGE - 1, HUGE_PAGE, 3 * HUGE_PAGE + 1] {
-            let mut memory = Mapping::new(bytes).unwrap();
+            let mut memory = Mapping::huge(bytes).unwrap();
             assert_eq!(memory.bytes(), bytes.next_multiple_of(SMALL_PAGE));
             let at = memory.at().as_ptr();
             assert!(memory.bytes() < HUGE_PAGE || at.align_offset(HUGE_PAGE) == 0);

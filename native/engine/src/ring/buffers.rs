@@ -16,7 +16,7 @@ struct Pages(Mapping);
 
 impl Pages {
     fn new(bytes: usize) -> io::Result<Self> {
-        let mut memory = Mapping::new(bytes)?;
+        let mut memory = Mapping::huge(bytes)?;
         place::settle(memory.at().as_ptr(), bytes, Kind::ReceiveBuffers);
         memory.populate();
         Ok(Self(memory))
