@@ -21,6 +21,15 @@ function mebibytes(bytes: number): string {
   return bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MiB` : `${Math.round(bytes / 1024)} KiB`;
 }
 
+/** What a setting of transparent huge pages does to a node. */
+const HUGE_PAGES_WRONG = new Map([
+  ['always', 'compaction stalls threads that never asked for them'],
+  [
+    'never',
+    'the device gets what is written in pieces of 4 KiB, which some virtual disks take several times as long for',
+  ],
+]);
+
 /** Kernel facilities and limits: io_uring, memlock, clock, governor, huge pages, NUMA balancing. */
 export function systemFindings({ machine, request }: Subject): Finding[] {
   const { system } = machine;
@@ -140,18 +149,14 @@ export function systemFindings({ machine, request }: Subject): Finding[] {
       ),
     );
   }
-  const hugePages = {
-    always: 'compaction stalls threads that never asked for them',
-    never:
-      'the device gets what is written in pieces of 4 KiB, which some virtual disks take several times as long for',
-  };
-  if (system.transparentHugePages === 'always' || system.transparentHugePages === 'never') {
-    const set = system.transparentHugePages;
+  const set = system.transparentHugePages ?? '';
+  const wrong = HUGE_PAGES_WRONG.get(set);
+  if (wrong !== undefined) {
     found.push(
       finding(
         'thp',
         'warning',
-        `transparent huge pages are set to ${set}: ${hugePages[set]}`,
+        `transparent huge pages are set to ${set}: ${wrong}`,
         'echo madvise > /sys/kernel/mm/transparent_hugepage/enabled',
       ),
     );

@@ -266,7 +266,7 @@ impl IoAgent {
             files_wanted: false,
             settling: 0,
             settle_cursor: 0,
-            pace: Pace::UNLIMITED,
+            pace: Pace::default(),
             carrying: Carrying::default(),
             protecting: Protecting::new(topics),
             slab_budget: limits.topic_slab_bytes(),

@@ -226,7 +226,6 @@ impl IoAgent {
             return true;
         }
         self.ask_chunk(MAX_CHUNKS);
-        self.pace = Pace::UNLIMITED;
         self.journal.settling_below = self.journal.generation();
         if self.journal.chunks.has_old_commits() {
             self.checkpoint_commits();

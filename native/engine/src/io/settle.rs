@@ -18,7 +18,7 @@ const RESTING: usize = 16;
 
 /// How fast the topics of an old chunk are settled: thousands at once would stop the device, and the journal with it, again and
 /// again; so they are spread over the time in which two thirds of the chunk of now fill.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     /// How many have to.
     topics: u32,
@@ -27,20 +27,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// As fast as it goes: somebody waits for it.
-    pub const UNLIMITED: Self = Self::new(u32::MAX);
-
     pub const fn new(topics: u32) -> Self {
         Self { topics, begun: 0 }
     }
-    /// Whether another one may begin, with this much of the chunk of now written.
-    fn allows(&self, written: u64, chunk_bytes: u64) -> bool {
-        if self.topics == u32::MAX {
-            return true;
-        }
+    /// How many may have begun with this much of the chunk of now written.
+    fn due(&self, written: u64, chunk_bytes: u64) -> u32 {
         assert!(written <= chunk_bytes, "a chunk has an end");
         let due = u64::from(self.topics) * written * 3 / (chunk_bytes * 2);
-        u64::from(self.begun) < due + u64::from(AT_ONCE / 4)
+        due as u32 + AT_ONCE / 4
     }
 }
 
@@ -122,9 +116,13 @@ impl IoAgent {
             self.pressed = self.pressed.saturating_sub(burst as u32);
         }
         let mut started = 0;
-        let urgent = self.draining || pressure;
+        let due = if self.draining || pressure {
+            u32::MAX
+        } else {
+            self.settle_due()
+        };
         for _ in 0..burst {
-            if self.settling >= AT_ONCE || !urgent && !self.pace_allows() {
+            if self.settling >= AT_ONCE || self.pace.begun >= due {
                 break;
             }
             let slot = TopicSlot(self.settle_cursor);
@@ -149,7 +147,9 @@ impl IoAgent {
                 let before = self.settling;
                 self.settle(slot, flush);
                 let begun = self.settling - before;
-                self.pace.begun += u32::from(needed) * begun;
+                if needed {
+                    self.pace.begun += begun;
+                }
                 started += begun as usize;
                 started += usize::from(flush && self.unprotect(slot));
             }
@@ -157,9 +157,15 @@ impl IoAgent {
         started
     }
 
-    fn pace_allows(&self) -> bool {
+    /// How many topics may have begun to settle for the chunk that is wanted next.
+    fn settle_due(&self) -> u32 {
+        if self.journal.settling_below == self.journal.generation() {
+            // None is free, and the journal waits for it.
+            return u32::MAX;
+        }
         let bytes = self.config.chunk_bytes;
-        self.pace.allows(bytes - self.journal.chunks.room(), bytes)
+        let written = bytes - self.journal.chunks.room();
+        self.pace.due(written, bytes)
     }
 
     /// Gives slabs back while too many are held, or while the ingest agent waits for one.

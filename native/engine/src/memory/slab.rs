@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use super::mapping::Mapping;
 use crate::place::{Kind, Region};
+use crate::system::lock_memory;
 
 /// Every slab starts on such a boundary (`O_DIRECT`).
 pub const SLAB_ALIGN: usize = 4096;
@@ -110,10 +111,7 @@ impl SlabTable {
     /// Locks the eager memory. Returns false, with everything still usable, where the system does not allow it.
     #[must_use]
     pub fn lock(&self) -> bool {
-        self.registrable().all(|(at, bytes)| {
-            // SAFETY: `at..at+bytes` is a mapping of ours; mlock does not change its contents.
-            unsafe { libc::mlock(at.cast(), bytes) == 0 }
-        })
+        self.registrable().all(|(at, bytes)| lock_memory(at, bytes))
     }
     /// Gives the pages of a slab back to the system; its contents are gone.
     pub fn evict(&self, slab: SlabId) {

@@ -15,8 +15,6 @@ use crate::memory::{Pool, SlabTable, SlabTableBuilder};
 pub(super) struct Memory {
     pub table: Arc<SlabTable>,
     pub pools: Pools,
-    /// What is to be announced.
-    pub announcements: Vec<String>,
 }
 
 /// Each agent's pools.
@@ -45,7 +43,6 @@ impl Memory {
         let reads = pool(IO, &limits.read_classes());
         let journal = pool(IO, &limits.journal_classes());
         let table = builder.build().map_err(|e| unavailable(&e))?;
-        let announcements = table.refused().to_vec();
         let table = Arc::new(table);
         let io = IoPools {
             responses,
@@ -53,11 +50,7 @@ impl Memory {
             journal,
         };
         let pools = Pools { topics, frames, io };
-        Ok(Self {
-            table,
-            pools,
-            announcements,
-        })
+        Ok(Self { table, pools })
     }
 }
 

@@ -45,12 +45,8 @@ impl Node {
         let shared_node = places.node(IO);
         let (counters, said) = on_node(shared_node, || open_counters(&config));
         announcements.extend(said);
-        let Memory {
-            table,
-            pools,
-            announcements: said,
-        } = Memory::new(&limits, &places)?;
-        announcements.extend(said);
+        let Memory { table, pools } = Memory::new(&limits, &places)?;
+        announcements.extend_from_slice(table.refused());
         announcements.extend(lock(&table, &counters));
         let (chosen, said) = Chosen::by(config.backend, &Features::probe())
             .map_err(|e| failed("io", e.to_string(), "set io.backend to \"auto\""))?;

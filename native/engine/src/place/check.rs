@@ -107,8 +107,8 @@ mod tests {
         let regions: Vec<_> = table.regions().collect();
         let reports = look_at(&regions);
         assert_eq!(reports.len(), 2);
-        let of = |kind| *reports.iter().find(|report| report.kind == kind).unwrap();
-        let (lazy, eager) = (of(Kind::JumboSlabs), of(Kind::Slabs));
+        let (lazy, eager) = (reports[0], reports[1]);
+        assert_eq!((lazy.kind, eager.kind), (Kind::JumboSlabs, Kind::Slabs));
         assert_eq!((lazy.pages, lazy.elsewhere), (0, Some(0)));
         assert_eq!(eager.bytes, 100 * 4096);
         assert_eq!(eager.pages as usize, 100 * 4096 / page_bytes().max(4096));
