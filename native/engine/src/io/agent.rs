@@ -155,8 +155,8 @@ pub struct IoAgent {
     pub(super) slab_budget: u64,
     /// Topics' slabs that are populated as they are first used: how many there are.
     pub(super) small_slabs: u64,
-    /// Topics' slabs of the largest regular size: how many there are.
-    pub(super) large_budget: u32,
+    /// Topics' slabs of the largest regular size, and further ones that take a direct write: how many there are.
+    pub(super) direct_budgets: [u32; 2],
     /// So many open slabs for direct writes are too many: each is closed with its first write then.
     pub(super) crowd: u32,
     /// Bytes that the device accepted since a flush of anything went out or was asked for ahead of its time: what its cache holds, as
@@ -241,7 +241,10 @@ impl IoAgent {
             tails: Tails::new(topics),
             slabs: Slabs::new(table.clone(), slabs, large.bytes),
             small_slabs: u64::from(limits.small_slabs),
-            large_budget: large.count,
+            direct_budgets: [
+                large.count,
+                limits.direct_slabs().saturating_sub(large.count),
+            ],
             crowd: limits.direct_slabs() / 2,
             unflushed_bytes: 0,
             segments: Segments::new(segments),

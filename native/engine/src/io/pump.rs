@@ -17,8 +17,13 @@ const LAZY_FLUSH: u64 = 1 << 20;
 /// Unflushed bytes of a `written` topic's segment, before they are flushed ahead of the interval: a flush stops the device
 /// for as long as it takes, and a reader finds its way over unflushed bytes without index entries.
 const WRITTEN_FLUSH: u64 = 256 << 20;
-/// A segment's blocks are reserved in steps that make four of one, up to this: each may be an extent of its own.
+/// A segment's blocks are reserved in steps that double it, up to this.
 const LARGEST_STEP: u64 = 64 << 20;
+/// The first steps, and up to where they go. Each may be an extent of its own; ext4 keeps four in the inode, and a write into
+/// reserved blocks makes one more for a moment. A file of just four would get a block for its extents and give it back with
+/// every write; small steps first make it one of five or more soon, and that keeps its block.
+const FIRST_STEP: u64 = 256 << 10;
+const FIRST_STEPS: u64 = 1 << 20;
 
 impl IoAgent {
     /// Brings a topic forward as far as it goes now.
@@ -217,7 +222,8 @@ impl IoAgent {
         }
         let step = match segment.tight {
             true => 0,
-            false => (3 * segment.allocated).clamp(BLOCK, LARGEST_STEP),
+            false if segment.allocated < FIRST_STEPS => FIRST_STEP,
+            false => segment.allocated.min(LARGEST_STEP),
         };
         let to = (segment.allocated + step)
             .max(needed)

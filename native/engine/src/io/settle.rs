@@ -2,10 +2,12 @@
 
 use super::agent::IoAgent;
 use super::segment::File;
+use super::slabs::Rank;
 use super::topic::{Phase, Settle};
 use crate::handoff::FromDisk;
 use crate::keeper::SegmentRef;
 use crate::limits::SMALL_SLAB;
+use crate::memory::SlabId;
 use crate::topics::TopicSlot;
 
 /// Topics looked at in one duty cycle at most.
@@ -105,8 +107,9 @@ impl IoAgent {
     /// Goes round the topics and settles those that a chunk, a drain or the want of slabs waits for.
     pub(super) fn settle_some(&mut self) -> usize {
         let below = self.journal.settling_below;
-        // Without this, a frame that waits for a slab would keep the agent going round until the device is done.
-        let pressure = self.pressure && self.pressed > 0;
+        // Without the count, a frame that waits for a slab would keep the agent going round until the device is done; and a device
+        // with much to do is about to give some back.
+        let pressure = self.pressure && self.pressed > 0 && !self.device.is_busy();
         if below == 0 && !self.draining && !pressure {
             return 0;
         }
@@ -177,15 +180,11 @@ impl IoAgent {
         let small = self.small_slabs.min(self.topics.len() as u64) * u64::from(SMALL_SLAB);
         let budget = self.slab_budget + small;
         let keep = if starved { budget / 2 } else { budget / 4 * 3 };
-        // Of the large ones a busy topic needs one after the other: some are given back before it has to wait.
-        let keep_large = self.large_budget - self.large_budget / 4;
         while self.ends.to_ingest.room() > 8 {
             let oldest = self.slabs.oldest_clean();
             let over = oldest.filter(|_| self.slabs.bytes_held() > keep);
-            let large = self.slabs.oldest_large_clean();
-            let large = large.filter(|_| self.slabs.large_held() > keep_large);
             let waited_for = oldest.filter(|_| starved && done == 0);
-            let Some(slab) = over.or(large).or(waited_for) else {
+            let Some(slab) = over.or(self.wanted_next()).or(waited_for) else {
                 break;
             };
             if starved && done == 0 {
@@ -204,6 +203,17 @@ impl IoAgent {
         }
         self.pressure = pressure;
         done
+    }
+
+    /// The oldest clean slab of those that busy topics need one after the other, while fewer than a quarter are free: some are
+    /// given back before a frame has to wait for them.
+    fn wanted_next(&self) -> Option<SlabId> {
+        let ranks = [Rank::Largest, Rank::Direct]
+            .into_iter()
+            .zip(self.direct_budgets);
+        ranks
+            .filter(|&(rank, all)| self.slabs.held_of(rank) > all - all / 4)
+            .find_map(|(rank, _)| self.slabs.oldest_clean_of(rank))
     }
 
     /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns

@@ -1,5 +1,6 @@
 //! Slabs in the I/O agent's hands: what of which segment each one holds.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use crate::keeper::SegmentRef;
@@ -36,33 +37,46 @@ pub struct Held {
     pub next: Option<SlabId>,
 }
 
+/// What a slab is wanted for, by its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Bytes that go through the journal, or in a jumbo slab a batch that fits in no other.
+    Other,
+    /// One direct write.
+    Direct,
+    /// Several: a busy topic needs one after the other.
+    Largest,
+}
+
+const RANKS: usize = 3;
+
 /// All slabs that the I/O agent holds.
 pub struct Slabs {
     table: std::sync::Arc<SlabTable>,
     held: Vec<Option<Held>>,
-    /// Clean ones, oldest first: the tail cache, and what is given back first. The second are the large ones.
-    clean: [VecDeque<SlabId>; 2],
+    /// Clean ones by rank, oldest first: the tail cache, and what is given back first.
+    clean: [VecDeque<SlabId>; RANKS],
     cleaned: u64,
     /// Bytes held, jumbo ones included.
     bytes: u64,
-    /// How many are held of the largest regular size.
-    large: u32,
+    /// How many are held of each rank.
+    of_rank: [u32; RANKS],
     large_bytes: u32,
     /// How many are held that take direct writes and that the ingest agent still writes into: each is another topic's.
     open: u32,
 }
 
 impl Slabs {
-    /// For the slabs of a table of `count` entries; those of `large_bytes` are counted.
+    /// For the slabs of a table of `count` entries, of which the largest regular ones have `large_bytes`.
     #[must_use]
     pub fn new(table: std::sync::Arc<SlabTable>, count: u32, large_bytes: u32) -> Self {
         Self {
             table,
             held: (0..count).map(|_| None).collect(),
-            clean: [count, count].map(|count| VecDeque::with_capacity(count as usize)),
+            clean: [count; RANKS].map(|count| VecDeque::with_capacity(count as usize)),
             cleaned: 0,
             bytes: 0,
-            large: 0,
+            of_rank: [0; RANKS],
             large_bytes,
             open: 0,
         }
@@ -71,14 +85,14 @@ impl Slabs {
     pub fn take(&mut self, slab: SlabId, held: Held) {
         assert!(self.held[slab.0 as usize].is_none(), "a slab has one owner");
         self.bytes += u64::from(self.table.bytes(slab));
-        self.large += u32::from(self.is_large(slab));
+        self.of_rank[self.rank(slab) as usize] += 1;
         self.open += u32::from(self.is_open(slab, &held));
         self.held[slab.0 as usize] = Some(held);
     }
     /// Lets a slab go.
     pub fn release(&mut self, slab: SlabId) -> Held {
         self.bytes -= u64::from(self.table.bytes(slab));
-        self.large -= u32::from(self.is_large(slab));
+        self.of_rank[self.rank(slab) as usize] -= 1;
         let held = self.held[slab.0 as usize]
             .take()
             .expect("a slab is released once");
@@ -93,8 +107,13 @@ impl Slabs {
     fn is_open(&self, slab: SlabId, held: &Held) -> bool {
         !held.closed && u64::from(self.table.bytes(slab)) > DIRECT_BYTES
     }
-    fn is_large(&self, slab: SlabId) -> bool {
-        self.table.bytes(slab) == self.large_bytes
+    fn rank(&self, slab: SlabId) -> Rank {
+        let bytes = self.table.bytes(slab);
+        match bytes.cmp(&self.large_bytes) {
+            Ordering::Equal => Rank::Largest,
+            Ordering::Less if u64::from(bytes) > DIRECT_BYTES => Rank::Direct,
+            Ordering::Less | Ordering::Greater => Rank::Other,
+        }
     }
     /// Marks a slab, whose end is at a log position, as kept for readers only.
     pub fn mark_clean(&mut self, slab: SlabId, log_end: u64) {
@@ -102,8 +121,8 @@ impl Slabs {
         let cleaned = self.cleaned;
         let held = &mut self[slab];
         (held.clean, held.log_end, held.cleaned) = (true, log_end, cleaned);
-        let large = self.is_large(slab);
-        self.clean[usize::from(large)].push_back(slab);
+        let rank = self.rank(slab);
+        self.clean[rank as usize].push_back(slab);
     }
     /// The one that has been clean for longest.
     #[must_use]
@@ -111,15 +130,15 @@ impl Slabs {
         let fronts = self.clean.iter().filter_map(VecDeque::front);
         fronts.copied().min_by_key(|&slab| self[slab].cleaned)
     }
-    /// The one among the large ones.
+    /// The one among those of a rank.
     #[must_use]
-    pub fn oldest_large_clean(&self) -> Option<SlabId> {
-        self.clean[1].front().copied()
+    pub fn oldest_clean_of(&self, rank: Rank) -> Option<SlabId> {
+        self.clean[rank as usize].front().copied()
     }
     /// Takes a slab out of the queue of clean ones, wherever it stands there.
     pub fn forget_clean(&mut self, slab: SlabId) {
-        let large = self.is_large(slab);
-        let queue = &mut self.clean[usize::from(large)];
+        let rank = self.rank(slab);
+        let queue = &mut self.clean[rank as usize];
         if queue.front() == Some(&slab) {
             queue.pop_front();
         } else {
@@ -131,10 +150,10 @@ impl Slabs {
     pub fn bytes_held(&self) -> u64 {
         self.bytes
     }
-    /// How many large ones are held.
+    /// How many are held of a rank.
     #[must_use]
-    pub fn large_held(&self) -> u32 {
-        self.large
+    pub fn held_of(&self, rank: Rank) -> u32 {
+        self.of_rank[rank as usize]
     }
     /// How many topics have an open slab for direct writes.
     #[must_use]
