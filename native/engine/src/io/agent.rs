@@ -241,10 +241,7 @@ impl IoAgent {
             tails: Tails::new(topics),
             slabs: Slabs::new(table.clone(), slabs, large.bytes),
             small_slabs: u64::from(limits.small_slabs),
-            direct_budgets: [
-                large.count,
-                limits.direct_slabs().saturating_sub(large.count),
-            ],
+            direct_budgets: [large.count, limits.direct_slabs() - large.count],
             crowd: limits.direct_slabs() / 2,
             unflushed_bytes: 0,
             segments: Segments::new(segments),

@@ -5,8 +5,10 @@ use crate::memory::SlabId;
 
 /// Segment writes that are in flight at once, at most.
 pub const DEPTH: usize = 64;
-/// Bytes of them from which no further one starts: what is more would only wait in the device instead of in memory, and the
-/// journal behind it.
+/// So many may be in flight whatever they are; further ones only for acks that wait for them: the journal would wait behind others
+/// in the device, and acks for the journal.
+pub const PATIENT_DEPTH: usize = 16;
+/// Bytes in flight from which none beyond those starts: what is more would only wait in the device instead of in memory.
 pub const IN_FLIGHT_BYTES: u64 = 4 << 20;
 
 /// A segment write.
@@ -39,14 +41,15 @@ impl Default for Device {
 }
 
 impl Device {
-    /// Whether another write may start.
+    /// Whether another write may start. `waited_for`: acks wait for it.
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.in_flight < DEPTH && self.bytes < IN_FLIGHT_BYTES
+    pub fn has_room(&self, waited_for: bool) -> bool {
+        let further = waited_for && self.in_flight < DEPTH && self.bytes < IN_FLIGHT_BYTES;
+        self.in_flight < PATIENT_DEPTH || further
     }
-    /// Whether it has so many that some slabs come free in a moment.
+    /// Whether it has so many that some complete in a moment.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
+    pub fn completes_soon(&self) -> bool {
         self.in_flight >= DEPTH / 2
     }
     /// Writes in flight.
@@ -118,9 +121,9 @@ mod tests {
         }
     }
 
-    fn fill(bytes: u64) -> (Device, Vec<u64>) {
+    fn fill(bytes: u64, waited_for: bool) -> (Device, Vec<u64>) {
         let (mut device, mut numbers) = (Device::default(), Vec::new());
-        while device.has_room() {
+        while device.has_room(waited_for) {
             numbers.push(device.start(write(numbers.len() as u64 * bytes, bytes)));
         }
         (device, numbers)
@@ -128,23 +131,37 @@ mod tests {
 
     #[test]
     fn thousands_of_topics_keep_the_device_as_busy_as_one() {
-        let (device, small) = fill(68 << 10);
+        let (device, small) = fill(68 << 10, true);
         assert!(small.len() as u64 * (68 << 10) >= IN_FLIGHT_BYTES);
-        assert!(device.is_busy());
-        let (_, tiny) = fill(4096);
+        assert!(device.completes_soon());
+        let (_, tiny) = fill(4096, true);
         assert_eq!(tiny.len(), DEPTH);
-        let (_, large) = fill(256 << 10);
+        let (_, large) = fill(256 << 10, true);
         assert_eq!(large.len(), 16);
     }
 
     #[test]
-    fn what_is_done_of_a_write_makes_room() {
-        let (mut device, numbers) = fill(1 << 20);
-        device.shorten(numbers[0], 4096);
-        assert!(device.has_room());
-        let again = device.start(write(1 << 30, 4096));
-        assert!(!device.has_room());
-        for number in numbers.into_iter().chain([again]) {
+    fn what_the_journal_holds_leaves_the_device_to_the_journal() {
+        let (device, patient) = fill(28 << 10, false);
+        assert_eq!(patient.len(), PATIENT_DEPTH);
+        assert!(device.has_room(true));
+    }
+
+    #[test]
+    fn large_writes_keep_no_other_topic_from_the_device() {
+        let (device, large) = fill(1 << 20, true);
+        assert_eq!(large.len(), PATIENT_DEPTH);
+        assert!(!device.completes_soon());
+    }
+
+    #[test]
+    fn what_is_done_of_a_write_is_in_flight_no_more() {
+        let (mut device, numbers) = fill(68 << 10, true);
+        assert!(!device.has_room(true));
+        device.shorten(numbers[1], (68 << 10) + 4096);
+        device.finish(numbers[0]);
+        assert!(device.has_room(true));
+        for &number in &numbers[1..] {
             device.finish(number);
         }
         assert_eq!((device.in_flight(), device.bytes), (0, 0));

@@ -19,11 +19,11 @@ const LAZY_FLUSH: u64 = 1 << 20;
 const WRITTEN_FLUSH: u64 = 256 << 20;
 /// A segment's blocks are reserved in steps that double it, up to this.
 const LARGEST_STEP: u64 = 64 << 20;
-/// The first steps, and up to where they go. Each may be an extent of its own; ext4 keeps four in the inode, and a write into
-/// reserved blocks makes one more for a moment. A file of just four would get a block for its extents and give it back with
-/// every write; small steps first make it one of five or more soon, and that keeps its block.
-const FIRST_STEP: u64 = 256 << 10;
-const FIRST_STEPS: u64 = 1 << 20;
+/// The first steps after what a file begins with (`keeper/spare.rs`, `REGION`), and up to where they go. Each may be an extent of its
+/// own; ext4 keeps four in the inode, and a write into reserved blocks makes one more for a moment. A file that stays at four
+/// gets a block for its extents and gives it back with every write, so it should be past them soon.
+const SMALL_STEP: u64 = 256 << 10;
+const SMALL_STEPS_TO: u64 = 1 << 20;
 
 impl IoAgent {
     /// Brings a topic forward as far as it goes now.
@@ -168,7 +168,9 @@ impl IoAgent {
         {
             self.extend(at, end);
         }
-        if !self.device.has_room() {
+        let journal = &self.topics[slot.index()].journal;
+        let waited_for = self.segments[at].log(to) > journal.to.max(journal.pending);
+        if !self.device.has_room(waited_for) {
             self.stalled.add(slot.0);
             return false;
         }
@@ -222,7 +224,7 @@ impl IoAgent {
         }
         let step = match segment.tight {
             true => 0,
-            false if segment.allocated < FIRST_STEPS => FIRST_STEP,
+            false if segment.allocated < SMALL_STEPS_TO => SMALL_STEP,
             false => segment.allocated.min(LARGEST_STEP),
         };
         let to = (segment.allocated + step)
@@ -316,6 +318,7 @@ impl IoAgent {
             // Short: the rest is written too.
             let from = write.from + done;
             self.device.shorten(number, from);
+            self.unstall();
             let file = self.segments[write.segment]
                 .open()
                 .expect("files with writes in flight stay open");

@@ -109,7 +109,7 @@ impl IoAgent {
         let below = self.journal.settling_below;
         // Without the count, a frame that waits for a slab would keep the agent going round until the device is done; and a device
         // with much to do is about to give some back.
-        let pressure = self.pressure && self.pressed > 0 && !self.device.is_busy();
+        let pressure = self.pressure && self.pressed > 0 && !self.device.completes_soon();
         if below == 0 && !self.draining && !pressure {
             return 0;
         }
@@ -184,7 +184,7 @@ impl IoAgent {
             let oldest = self.slabs.oldest_clean();
             let over = oldest.filter(|_| self.slabs.bytes_held() > keep);
             let waited_for = oldest.filter(|_| starved && done == 0);
-            let Some(slab) = over.or(self.wanted_next()).or(waited_for) else {
+            let Some(slab) = over.or(self.scarce_clean(starved)).or(waited_for) else {
                 break;
             };
             if starved && done == 0 {
@@ -205,15 +205,14 @@ impl IoAgent {
         done
     }
 
-    /// The oldest clean slab of those that busy topics need one after the other, while fewer than a quarter are free: some are
-    /// given back before a frame has to wait for them.
-    fn wanted_next(&self) -> Option<SlabId> {
-        let ranks = [Rank::Largest, Rank::Direct]
-            .into_iter()
-            .zip(self.direct_budgets);
+    /// The oldest clean slab of those that take direct writes, while fewer than a quarter of them are free. Of the largest, a busy
+    /// topic needs one after the other: some are given back before it has to wait. The others go only to frames that wait.
+    fn scarce_clean(&self, starved: bool) -> Option<SlabId> {
+        let ranks = [(Rank::Largest, true), (Rank::Direct, starved)];
+        let ranks = ranks.into_iter().zip(self.direct_budgets);
         ranks
-            .filter(|&(rank, all)| self.slabs.held_of(rank) > all - all / 4)
-            .find_map(|(rank, _)| self.slabs.oldest_clean_of(rank))
+            .filter(|&((rank, wanted), all)| wanted && self.slabs.held_of(rank) > all - all / 4)
+            .find_map(|((rank, _), _)| self.slabs.oldest_clean_of(rank))
     }
 
     /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns
