@@ -47,6 +47,11 @@ impl Device {
         let further = waited_for && self.in_flight < DEPTH && self.bytes < IN_FLIGHT_BYTES;
         self.in_flight < PATIENT_DEPTH || further
     }
+    /// Whether it has more than it may have of those that no ack waits for.
+    #[must_use]
+    pub fn takes_direct_writes(&self) -> bool {
+        self.in_flight > PATIENT_DEPTH
+    }
     /// Whether it has so many that some complete in a moment.
     #[must_use]
     pub fn completes_soon(&self) -> bool {

@@ -206,9 +206,11 @@ impl IoAgent {
     }
 
     /// The oldest clean slab of those that take direct writes, while fewer than a quarter of them are free. Of the largest, a busy
-    /// topic needs one after the other: some are given back before it has to wait. The others go only to frames that wait.
+    /// topic needs one after the other: some are given back before it has to wait. The others are kept for readers while few topics write
+    /// directly.
     fn scarce_clean(&self, starved: bool) -> Option<SlabId> {
-        let ranks = [(Rank::Largest, true), (Rank::Direct, starved)];
+        let many = starved || self.device.takes_direct_writes();
+        let ranks = [(Rank::Largest, true), (Rank::Direct, many)];
         let ranks = ranks.into_iter().zip(self.direct_budgets);
         ranks
             .filter(|&((rank, wanted), all)| wanted && self.slabs.held_of(rank) > all - all / 4)
