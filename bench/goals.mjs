@@ -55,16 +55,14 @@ const context = {
     );
     return (await output(process.execPath, [join(root, 'bench', name), ...args], { cwd: root })).out;
   },
-  /** The newest result of a kind in bench/results. */
-  newest(kind) {
+  /** The newest result of a kind in bench/results that has what is asked for. */
+  newest(kind, has) {
     const folder = join(root, 'bench', 'results');
-    const name = readdirSync(folder)
+    return readdirSync(folder)
       .filter((file) => file.startsWith(`${kind}-`))
       .sort()
-      .at(-1);
-    return name === undefined
-      ? undefined
-      : { name, document: JSON.parse(readFileSync(join(folder, name), 'utf8')) };
+      .map((name) => ({ name, document: JSON.parse(readFileSync(join(folder, name), 'utf8')) }))
+      .findLast(({ document }) => has(document));
   },
 };
 

@@ -200,7 +200,10 @@ async function calls({ dir, commands }) {
 
 /** From the newest run of bench/peers, which takes its own time. */
 function peers({ newest, commands }) {
-  const found = newest('peers');
+  // A run of one part alone (`--part half`) says nothing of the other, of which it has the peers' rates only.
+  const found = newest('peers', ({ measured }) =>
+    ['throughput', 'half'].every((part) => measured.some((row) => row.part === part && row.peer === 'lance')),
+  );
   if (!found) return { reached: null, measured: 'not measured: run `node bench/peers/run.mjs` first' };
   commands.push(...found.document.commands.map((command) => `${command} (${found.name})`));
   const rows = found.document.measured.filter(({ failed }) => !failed);
