@@ -169,7 +169,8 @@ impl IoAgent {
             self.extend(at, end);
         }
         let journal = &self.topics[slot.index()].journal;
-        let waited_for = self.segments[at].log(to) > journal.to.max(journal.pending);
+        let waited_for =
+            self.pressure || self.segments[at].log(to) > journal.to.max(journal.pending);
         if !self.device.has_room(waited_for) {
             self.stalled.add(slot.0);
             return false;
