@@ -155,8 +155,6 @@ pub struct IoAgent {
     pub(super) slab_budget: u64,
     /// Topics' slabs that are populated as they are first used: how many there are.
     pub(super) small_slabs: u64,
-    /// Topics' slabs of the largest regular size, and further ones that take a direct write: how many there are.
-    pub(super) direct_budgets: [u32; 2],
     /// So many open slabs for direct writes are too many: each is closed with its first write then.
     pub(super) crowd: u32,
     /// Bytes that the device accepted since a flush of anything went out or was asked for ahead of its time: what its cache holds, as
@@ -232,16 +230,14 @@ impl IoAgent {
         );
         let topics = limits.topics;
         let segments = limits.open_segments();
-        let large = limits.large_topic_class();
         let mut commits = Commits::new(limits);
         commits.show_in(counters.commit_rows());
         Self {
             journal: Journal::new(chunks, config.sequence, buffer, buffer_bytes, topics),
             map: TopicMap::new(topics, config.next_topic_id),
             tails: Tails::new(topics),
-            slabs: Slabs::new(table.clone(), slabs, large.bytes),
+            slabs: Slabs::new(table.clone(), slabs, limits),
             small_slabs: u64::from(limits.small_slabs),
-            direct_budgets: [large.count, limits.direct_slabs() - large.count],
             crowd: limits.direct_slabs() / 2,
             unflushed_bytes: 0,
             segments: Segments::new(segments),

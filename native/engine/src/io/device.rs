@@ -5,11 +5,11 @@ use crate::memory::SlabId;
 
 /// Segment writes that are in flight at once, at most.
 pub const DEPTH: usize = 64;
-/// So many may be in flight whatever they are; further ones only for acks that wait for them: the journal would wait behind others
+/// So many may be in flight whatever they are; further ones only where something waits for them: the journal would wait behind others
 /// in the device, and acks for the journal.
-pub const PATIENT_DEPTH: usize = 16;
+const PATIENT_DEPTH: usize = 16;
 /// Bytes in flight from which none beyond those starts: what is more would only wait in the device instead of in memory.
-pub const IN_FLIGHT_BYTES: u64 = 4 << 20;
+const IN_FLIGHT_BYTES: u64 = 4 << 20;
 
 /// A segment write.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +41,13 @@ impl Default for Device {
 }
 
 impl Device {
-    /// Whether another write may start. `waited_for`: acks wait for it.
+    /// Whether another write may start. `waited_for`: acks wait for it, or a frame for its slab.
     #[must_use]
     pub fn has_room(&self, waited_for: bool) -> bool {
         let further = waited_for && self.in_flight < DEPTH && self.bytes < IN_FLIGHT_BYTES;
         self.in_flight < PATIENT_DEPTH || further
     }
-    /// Whether it has more than it may have of those that no ack waits for.
+    /// Whether it has more than it may have of those that nothing waits for.
     #[must_use]
     pub fn takes_direct_writes(&self) -> bool {
         self.in_flight > PATIENT_DEPTH
@@ -98,17 +98,19 @@ impl Device {
     /// Whether a write from a slab is in flight.
     #[must_use]
     pub fn writes_from(&self, slab: SlabId) -> bool {
-        self.writes.iter().flatten().any(|write| write.slab == slab)
+        self.all().any(|write| write.slab == slab)
     }
     /// Lowest position of a segment that is still in flight.
     #[must_use]
     pub fn lowest(&self, segment: SegmentRef) -> Option<u64> {
-        self.writes
-            .iter()
-            .flatten()
+        self.all()
             .filter(|write| write.segment == segment)
             .map(|write| write.from)
             .min()
+    }
+    /// Those in flight. The lowest places are taken first, so most of the table is behind the last of them.
+    fn all(&self) -> impl Iterator<Item = &Write> {
+        self.writes.iter().flatten().take(self.in_flight)
     }
 }
 

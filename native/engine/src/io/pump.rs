@@ -5,7 +5,7 @@ use super::device::Write;
 use super::segment::File;
 use super::topic::{Phase, Settle};
 use crate::agent::Cx;
-use crate::keeper::{Job, SegmentRef};
+use crate::keeper::{Job, SegmentRef, REGION};
 use crate::limits::{BLOCK, DIRECT_BYTES};
 use crate::memory::SlabId;
 use crate::recovery::Durability;
@@ -19,11 +19,10 @@ const LAZY_FLUSH: u64 = 1 << 20;
 const WRITTEN_FLUSH: u64 = 256 << 20;
 /// A segment's blocks are reserved in steps that double it, up to this.
 const LARGEST_STEP: u64 = 64 << 20;
-/// The first steps after what a file begins with (`keeper/spare.rs`, `REGION`), and up to where they go. Each may be an extent of its
-/// own; ext4 keeps four in the inode, and a write into reserved blocks makes one more for a moment. A file that stays at four
-/// gets a block for its extents and gives it back with every write, so it should be past them soon.
-const SMALL_STEP: u64 = 256 << 10;
-const SMALL_STEPS_TO: u64 = 1 << 20;
+/// The first steps are as large as what a file begins with, and go up to here. Each may be an extent of its own; ext4 keeps four
+/// in the inode, and a write into reserved blocks makes one more for a moment. A file that stays at four gets a block for its
+/// extents and gives it back with every write, so it should be past them soon.
+const SMALL_STEPS_TO: u64 = 4 * REGION;
 
 impl IoAgent {
     /// Brings a topic forward as far as it goes now.
@@ -61,7 +60,7 @@ impl IoAgent {
     /// Log position up to which everything is handed to journal or segment.
     pub(super) fn covered(&self, slot: TopicSlot) -> u64 {
         let topic = &self.topics[slot.index()];
-        let journal = topic.journal.to.max(topic.journal.pending);
+        let journal = topic.journal.end();
         topic.last_segment.map_or(journal, |at| {
             let segment = &self.segments[at];
             journal.max(segment.log(segment.submitted))
@@ -168,9 +167,9 @@ impl IoAgent {
         {
             self.extend(at, end);
         }
-        let journal = &self.topics[slot.index()].journal;
-        let waited_for =
-            self.pressure || self.segments[at].log(to) > journal.to.max(journal.pending);
+        // By a frame for memory, or by acks, which what the journal holds does not wait for.
+        let journaled = self.topics[slot.index()].journal.end();
+        let waited_for = self.pressure || self.segments[at].log(to) > journaled;
         if !self.device.has_room(waited_for) {
             self.stalled.add(slot.0);
             return false;
@@ -225,7 +224,7 @@ impl IoAgent {
         }
         let step = match segment.tight {
             true => 0,
-            false if segment.allocated < SMALL_STEPS_TO => SMALL_STEP,
+            false if segment.allocated < SMALL_STEPS_TO => REGION,
             false => segment.allocated.min(LARGEST_STEP),
         };
         let to = (segment.allocated + step)

@@ -205,16 +205,15 @@ impl IoAgent {
         done
     }
 
-    /// The oldest clean slab of those that take direct writes, while fewer than a quarter of them are free. Of the largest, a busy
-    /// topic needs one after the other: some are given back before it has to wait. The others are kept for readers while few topics write
-    /// directly.
+    /// The oldest clean slab of a rank that is running out. Of the largest, a busy topic needs one after the other: some are given
+    /// back before it has to wait. Those of one direct write are kept for readers while few topics write directly.
     fn scarce_clean(&self, starved: bool) -> Option<SlabId> {
         let many = starved || self.device.takes_direct_writes();
-        let ranks = [(Rank::Largest, true), (Rank::Direct, many)];
-        let ranks = ranks.into_iter().zip(self.direct_budgets);
-        ranks
-            .filter(|&((rank, wanted), all)| wanted && self.slabs.held_of(rank) > all - all / 4)
-            .find_map(|((rank, _), _)| self.slabs.oldest_clean_of(rank))
+        let direct = || {
+            many.then(|| self.slabs.scarce_clean(Rank::Direct))
+                .flatten()
+        };
+        self.slabs.scarce_clean(Rank::Largest).or_else(direct)
     }
 
     /// Closes the files of segments that rest, so that others can be opened; where none does, brings some to rest. Returns

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use crate::keeper::SegmentRef;
-use crate::limits::{BLOCK, DIRECT_BYTES};
-use crate::memory::{SlabId, SlabTable};
+use crate::limits::{Limits, BLOCK, DIRECT_BYTES};
+use crate::memory::{SlabClass, SlabId, SlabTable};
 use crate::topics::TopicSlot;
 
 /// What a slab holds.
@@ -61,15 +61,19 @@ pub struct Slabs {
     bytes: u64,
     /// How many are held of each rank.
     of_rank: [u32; RANKS],
-    large_bytes: u32,
+    /// The largest regular ones.
+    large: SlabClass,
+    /// How many there are of `Rank::Direct`.
+    direct: u32,
     /// How many are held that take direct writes and that the ingest agent still writes into: each is another topic's.
     open: u32,
 }
 
 impl Slabs {
-    /// For the slabs of a table of `count` entries, of which the largest regular ones have `large_bytes`.
+    /// For the slabs of a table of `count` entries, topics' slabs as `limits` has them.
     #[must_use]
-    pub fn new(table: std::sync::Arc<SlabTable>, count: u32, large_bytes: u32) -> Self {
+    pub fn new(table: std::sync::Arc<SlabTable>, count: u32, limits: &Limits) -> Self {
+        let large = limits.large_topic_class();
         Self {
             table,
             held: (0..count).map(|_| None).collect(),
@@ -77,7 +81,8 @@ impl Slabs {
             cleaned: 0,
             bytes: 0,
             of_rank: [0; RANKS],
-            large_bytes,
+            direct: limits.direct_slabs() - large.count,
+            large,
             open: 0,
         }
     }
@@ -109,7 +114,7 @@ impl Slabs {
     }
     fn rank(&self, slab: SlabId) -> Rank {
         let bytes = self.table.bytes(slab);
-        match bytes.cmp(&self.large_bytes) {
+        match bytes.cmp(&self.large.bytes) {
             Ordering::Equal => Rank::Largest,
             Ordering::Less if u64::from(bytes) > DIRECT_BYTES => Rank::Direct,
             Ordering::Less | Ordering::Greater => Rank::Other,
@@ -130,10 +135,20 @@ impl Slabs {
         let fronts = self.clean.iter().filter_map(VecDeque::front);
         fronts.copied().min_by_key(|&slab| self[slab].cleaned)
     }
-    /// The one among those of a rank.
+    /// The one among those of a rank, while fewer than a quarter of all of them are free.
     #[must_use]
-    pub fn oldest_clean_of(&self, rank: Rank) -> Option<SlabId> {
-        self.clean[rank as usize].front().copied()
+    pub fn scarce_clean(&self, rank: Rank) -> Option<SlabId> {
+        let all = match rank {
+            Rank::Largest => self.large.count,
+            Rank::Direct => self.direct,
+            // Nothing asks for one of these ahead.
+            Rank::Other => return None,
+        };
+        let scarce = self.of_rank[rank as usize] > all - all / 4;
+        self.clean[rank as usize]
+            .front()
+            .copied()
+            .filter(|_| scarce)
     }
     /// Takes a slab out of the queue of clean ones, wherever it stands there.
     pub fn forget_clean(&mut self, slab: SlabId) {
@@ -149,11 +164,6 @@ impl Slabs {
     #[must_use]
     pub fn bytes_held(&self) -> u64 {
         self.bytes
-    }
-    /// How many are held of a rank.
-    #[must_use]
-    pub fn held_of(&self, rank: Rank) -> u32 {
-        self.of_rank[rank as usize]
     }
     /// How many topics have an open slab for direct writes.
     #[must_use]

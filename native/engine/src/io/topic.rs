@@ -42,6 +42,14 @@ pub struct Journaled {
     pub hold: u64,
 }
 
+impl Journaled {
+    /// End of what blocks hold, the one being written among them.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.to.max(self.pending)
+    }
+}
+
 /// How far a topic is on the way of bringing everything into its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Settle {

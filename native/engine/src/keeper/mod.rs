@@ -17,7 +17,7 @@ pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;
 pub use flusher::{FlushAll, FlushedAll, Flusher};
 pub use jobs::Keeper;
-pub use spare::make_chunk;
+pub use spare::{make_chunk, REGION};
 
 use crate::error::Refusal;
 use crate::format::batch::SortKey;
