@@ -1,7 +1,7 @@
 //! A running node, its commands and the one thread that carries its events to JavaScript.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{mpsc, Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -114,12 +114,18 @@ impl Task for Start {
         };
         let node = Arc::new(node);
         let stopping = Arc::new(AtomicBool::new(false));
+        let (named, ready) = mpsc::sync_channel(1);
         let events = std::thread::Builder::new()
             .name("lance-events".into())
             .spawn({
                 let (node, stopping, sink) = (node.clone(), stopping.clone(), self.sink.clone());
-                move || forward(&node, &stopping, &sink)
+                move || {
+                    let _ = named.send(());
+                    forward(&node, &stopping, &sink)
+                }
             })?;
+        // A thread gives itself its name, by which it is told from those that give way to the engine.
+        let _ = ready.recv();
         *lock(&self.running) = Some(Running {
             node,
             events,
