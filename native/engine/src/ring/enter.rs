@@ -80,6 +80,14 @@ impl Door {
         }
     }
 
+    /// Hands over `submit` entries. Returns how many were taken.
+    ///
+    /// # Errors
+    /// As `io_uring_enter(2)`.
+    pub(super) fn submit(&self, submit: u32) -> io::Result<u32> {
+        self.call(submit, 0, 0, std::ptr::null(), 0)
+    }
+
     /// Hands over `submit` entries, runs the kernel's deferred work, and waits for `want` completions, at most
     /// `timeout_ns`. Returns how many entries were taken.
     ///
@@ -101,18 +109,36 @@ impl Door {
                 0
             },
         };
-        let flags = self.flags | ENTER_GETEVENTS | ENTER_EXT_ARG;
-        // SAFETY: `arg` and `time` live across the call; what the submitted entries refer to is promised by whoever
-        // queued them.
+        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+        self.call(
+            submit,
+            want,
+            flags,
+            std::ptr::from_ref(&arg),
+            size_of::<GetEvents>(),
+        )
+    }
+
+    #[inline]
+    fn call(
+        &self,
+        submit: u32,
+        want: u32,
+        flags: u32,
+        arg: *const GetEvents,
+        arg_bytes: usize,
+    ) -> io::Result<u32> {
+        // SAFETY: `arg` and the time in it live across the call, as the callers in this file see to; what the submitted entries
+        // refer to is promised by whoever queued them.
         let taken = unsafe {
             libc::syscall(
                 libc::SYS_io_uring_enter,
                 self.entered,
                 submit,
                 want,
-                flags,
-                std::ptr::from_ref(&arg),
-                size_of::<GetEvents>(),
+                self.flags | flags,
+                arg,
+                arg_bytes,
             )
         };
         if taken < 0 {

@@ -44,6 +44,8 @@ pub const TURN_COMPLETIONS: usize = 1024;
 const SMALLEST_SQ: u32 = 128;
 /// The group of the one pool of receive buffers.
 const GROUP: u16 = 0;
+/// Transfers of so many bytes let others go first.
+const HEAVY: u32 = 48 * 1024;
 /// How long a ring that goes waits for its operations to end.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -68,6 +70,10 @@ pub struct UringRing {
     /// `None`: a ring without sockets.
     free: Option<BufferRing>,
     accepts: Vec<Accept>,
+    /// Transfers of many bytes that are not queued yet: the kernel copies while it takes them.
+    heavy: Vec<squeue::Entry>,
+    /// Something for the device is queued.
+    for_device: bool,
     /// Completions taken off the queue to make room while submitting, older than those in it.
     spill: Vec<cqueue::Entry>,
     sync_writes: SyncWrites,
@@ -148,6 +154,8 @@ impl UringRing {
             recv,
             free,
             accepts: Vec::with_capacity(16),
+            heavy: Vec::with_capacity(config.sq_entries as usize),
+            for_device: false,
             spill,
             sync_writes: SyncWrites::new(),
             sync_choice: SyncChoice::new(config.write_through),
@@ -181,6 +189,35 @@ impl UringRing {
         }
     }
 
+    /// Queues a transfer that an agent waits for; one of many bytes behind all else.
+    fn push_transfer(&mut self, entry: squeue::Entry, len: u32, token: Token) {
+        if len < HEAVY {
+            return self.push_for(entry, token);
+        }
+        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
+        if self.heavy.len() == self.heavy.capacity() {
+            self.line_up();
+        }
+        self.pending += 1;
+        self.heavy.push(entry.user_data(token.0));
+    }
+
+    /// Queues the transfers of many bytes. What is queued for the device goes out before: it would lie in the kernel's plug, and
+    /// the device idle, until the last byte of the batch is copied.
+    fn line_up(&mut self) {
+        if self.heavy.is_empty() {
+            return;
+        }
+        if self.for_device {
+            self.submit();
+        }
+        let mut heavy = std::mem::take(&mut self.heavy);
+        for entry in heavy.drain(..) {
+            self.push(&entry);
+        }
+        self.heavy = heavy;
+    }
+
     /// Queues an operation that an agent waits for.
     fn push_for(&mut self, entry: squeue::Entry, token: Token) {
         assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
@@ -198,11 +235,24 @@ impl UringRing {
         self.push(&entry.flags(flags).user_data(token.0));
     }
 
+    /// Hands over what is queued, and no more.
+    fn submit(&mut self) {
+        let submit = self.ring.submission().len() as u32;
+        let entered = self.door.submit(submit);
+        self.entered(submit, entered);
+    }
+
     /// Hands over what is queued and runs the kernel's work for us; waits for `want` completions at most `timeout_ns`.
     fn enter(&mut self, want: u32, timeout_ns: Option<u64>) {
         let submit = self.ring.submission().len() as u32;
+        let entered = self.door.enter(submit, want, timeout_ns);
+        self.entered(submit, entered);
+    }
+
+    fn entered(&mut self, submit: u32, entered: io::Result<u32>) {
         self.stats.enters += 1;
-        match self.door.enter(submit, want, timeout_ns) {
+        self.for_device = false;
+        match entered {
             Ok(taken) => {
                 self.stats.submissions += u64::from(taken);
                 if taken < submit {
@@ -294,6 +344,7 @@ impl UringRing {
     }
 
     fn push_flush(&mut self, file: FileSlot, token: Token) {
+        self.for_device = true;
         let (fd, flags) = self.file(file);
         let entry = opcode::Fsync::new(fd)
             .flags(types::FsyncFlags::DATASYNC)
@@ -407,6 +458,7 @@ fn build(config: &RingConfig, features: &Features) -> io::Result<IoUring> {
 impl Ring for UringRing {
     fn turn(&mut self, out: &mut Vec<Completion>) -> usize {
         let before = out.len();
+        self.line_up();
         let queue = self.ring.submission();
         let overflow = queue.cq_overflow();
         if !queue.is_empty() || queue.taskrun() || overflow {
@@ -451,6 +503,7 @@ impl Ring for UringRing {
             return;
         }
         self.stats.parks += 1;
+        self.line_up();
         self.enter(1, Some(timeout_ns));
     }
 
@@ -471,6 +524,7 @@ impl Drop for UringRing {
         if self.pending == 0 {
             return;
         }
+        self.line_up();
         // No longer known as standing ones, so that none is submitted again.
         let accepts: Vec<Token> = self.accepts.drain(..).map(|a| a.token).collect();
         let all = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();

@@ -14,9 +14,9 @@ use crate::storage::Handle;
 /// Reads ahead under way or done, of all cursors, at most.
 pub(super) const AHEAD: usize = 16;
 /// Of one cursor.
-const AHEAD_EACH: usize = 4;
+const AHEAD_EACH: usize = 8;
 /// Responses that a reader in order is read ahead for.
-const RESPONSES: u64 = 2;
+const RESPONSES: u64 = 3;
 /// Largest batch that is expected before one was seen: 64 KiB and its headers.
 pub(super) const USUAL_BATCH: u32 = 68 * 1024;
 /// Bytes that are read where nobody is known to go on.

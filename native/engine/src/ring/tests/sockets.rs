@@ -210,6 +210,81 @@ fn a_shutdown_sends_what_was_queued_and_ends_what_is_pending() {
     });
 }
 
+/// The kernel copies while it takes a transfer, and holds back what the device should do until then.
+#[test]
+fn what_is_for_the_device_goes_out_before_a_transfer_of_many_bytes() {
+    const MANY: usize = 64 * 1024;
+    let (table, _pool) = slabs();
+    each(SMALL, Some(&table), |driven| {
+        let path = TempFile::new();
+        let file = path.open_direct();
+        let slot = FileSlot(0);
+        driven.ring.install(slot, Handle(file.as_raw_fd())).unwrap();
+        let (mut client, server) = loopback();
+        let (fd, sent) = (server.as_raw_fd(), vec![5; MANY]);
+        let mut enters = Vec::new();
+        for with_device in [false, true] {
+            let before = driven.ring.stats().enters;
+            // SAFETY: `sent` and the slab live until the completions that are waited for next.
+            unsafe {
+                driven.ring.send(fd, sent.as_ptr(), MANY as u32, token(1));
+                if with_device {
+                    let at = table.at(crate::memory::SlabId(0));
+                    driven.ring.write(slot, 0, at, 4096, false, token(2));
+                }
+            }
+            driven.ring.turn(&mut driven.seen);
+            enters.push(driven.ring.stats().enters - before);
+            let mut got = vec![0; MANY];
+            client.read_exact(&mut got).unwrap();
+            assert!(got == sent);
+            assert_eq!(driven.wait(token(1)).result, MANY as i32);
+        }
+        assert_eq!(driven.wait(token(2)).result, 4096);
+        if driven.ring.backend() == "io_uring" {
+            assert_eq!(
+                enters,
+                [1, 2],
+                "handed over apart only where the device is concerned"
+            );
+        }
+    });
+}
+
+#[test]
+fn what_is_said_of_a_transfer_of_many_bytes_comes_behind_it() {
+    const MANY: usize = 64 * 1024;
+    each(SMALL, None, |driven| {
+        // More of them than the queue holds.
+        let pairs: Vec<_> = (0..20).map(|_| loopback()).collect();
+        let mut memory = vec![0; MANY];
+        for (i, (_, server)) in pairs.iter().enumerate() {
+            // SAFETY: nothing comes, and all of them have ended before `memory` goes.
+            unsafe {
+                let (fd, to) = (server.as_raw_fd(), memory.as_mut_ptr());
+                driven
+                    .ring
+                    .recv_into(fd, to, MANY as u32, true, token(i as u64));
+            }
+            driven.ring.cancel(token(i as u64), token(100 + i as u64));
+        }
+        for i in 0..20 {
+            assert_eq!(driven.wait(token(i)).result, -libc::ECANCELED);
+            assert_eq!(driven.wait(token(100 + i)).result, 0);
+        }
+        let (mut client, server) = loopback();
+        let fd = server.into_raw_fd();
+        // SAFETY: `memory` lives until the completion.
+        unsafe { driven.ring.send(fd, memory.as_ptr(), MANY as u32, token(1)) };
+        driven.ring.shutdown(fd);
+        driven.ring.close(fd);
+        assert_eq!(driven.wait(token(1)).result, MANY as i32);
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard.len(), MANY);
+    });
+}
+
 #[test]
 fn a_burst_of_receives_overflows_the_completion_queue_and_loses_nothing() {
     each(SMALL, None, |driven| {
@@ -243,10 +318,21 @@ fn a_ring_that_goes_leaves_no_operation_behind() {
         let features = features.lacking().is_none().then_some(features);
         let (mut ring, _) = Chosen { features }.open(&SMALL, None).unwrap();
         let (mut client, server) = loopback();
-        let mut memory = [0u8; 64];
-        // SAFETY: the ring ends the operation before it is gone, and `memory` lives longer.
+        let (mut memory, mut large) = ([0u8; 64], vec![0u8; 64 * 1024]);
+        // SAFETY: the ring ends the operations before it is gone, and their memory lives longer.
         unsafe { ring.recv_into(server.as_raw_fd(), memory.as_mut_ptr(), 64, true, token(1)) };
         ring.turn(&mut Vec::new());
+        let (_other, quiet) = loopback();
+        // SAFETY: as above. It is asked for, and not handed over yet.
+        unsafe {
+            ring.recv_into(
+                quiet.as_raw_fd(),
+                large.as_mut_ptr(),
+                65_536,
+                true,
+                token(2),
+            )
+        };
         drop(ring);
         client.write_all(&[9; 64]).unwrap();
         std::thread::yield_now();

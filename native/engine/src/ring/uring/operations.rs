@@ -50,7 +50,7 @@ impl NetRing for UringRing {
         let entry = opcode::Recv::new(types::Fd(socket), to, len)
             .flags(flags)
             .build();
-        self.push_for(entry, token);
+        self.push_transfer(entry, len, token);
     }
 
     unsafe fn send(&mut self, socket: RawFd, from: *const u8, len: u32, token: Token) {
@@ -58,10 +58,11 @@ impl NetRing for UringRing {
         let entry = opcode::Send::new(types::Fd(socket), from, len)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .build();
-        self.push_for(entry, token);
+        self.push_transfer(entry, len, token);
     }
 
     fn cancel(&mut self, target: Token, token: Token) {
+        self.line_up();
         if let Some(i) = self
             .accepts
             .iter()
@@ -78,6 +79,7 @@ impl NetRing for UringRing {
     fn shutdown(&mut self, socket: RawFd) {
         // What was queued on the socket comes first. The operation itself would run on a kernel worker, and find its
         // socket only there: behind a `close`, and perhaps behind the next accept of the same number.
+        self.line_up();
         if !self.ring.submission().is_empty() {
             self.enter(0, None);
         }
@@ -86,6 +88,7 @@ impl NetRing for UringRing {
     }
 
     fn close(&mut self, socket: RawFd) {
+        self.line_up();
         self.push_own(opcode::Close::new(types::Fd(socket)).build(), CLOSE);
     }
 
@@ -120,6 +123,7 @@ impl DiskRing for UringRing {
         token: Token,
     ) {
         assert_aligned(at, from, len);
+        self.for_device = true;
         let (fd, flags) = self.file(file);
         let way = sync.then(|| self.sync_choice.next());
         let rw = match way {
@@ -158,6 +162,7 @@ impl DiskRing for UringRing {
 
     unsafe fn read(&mut self, file: FileSlot, at: u64, to: *mut u8, len: u32, token: Token) {
         assert_aligned(at, to, len);
+        self.for_device = true;
         let (fd, flags) = self.file(file);
         let entry = match self.memory.find(to, len) {
             Some(index) => opcode::ReadFixed::new(fd, to, len, index)
