@@ -11,6 +11,9 @@ use crate::messages::FromIo;
 use crate::recovery::index_due;
 use crate::topics::TopicSlot;
 
+/// The keeper is woken for so many index entries; fewer wait until it wakes anyway, within a second (`node/helper.rs`).
+const ENTRIES_TOLD: u32 = 64;
+
 /// An index entry of a batch that is not durable yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PendingEntry {
@@ -159,10 +162,13 @@ impl IoAgent {
                     position: entry.position,
                 },
             };
-            if !self.tell_keeper(job) {
+            if self.ends.to_keeper.push(job).is_err() {
                 // The keeper makes the index anew when it seals the segment.
                 self.segments[entry.segment].whole_index = false;
             }
+            // Nobody waits for one: the keeper finds it when it looks around.
+            self.entries_pushed = (self.entries_pushed + 1) % ENTRIES_TOLD;
+            self.kept |= self.entries_pushed == 0;
         }
     }
 

@@ -179,6 +179,8 @@ pub struct IoAgent {
     /// Something was said to the network agent, the keeper, the finder, the flusher, the control plane in this cycle.
     pub(super) acked: bool,
     pub(super) kept: bool,
+    /// Index entries pushed to the keeper since it was last told of them.
+    pub(super) entries_pushed: u32,
     pub(super) asked: bool,
     pub(super) called: bool,
     pub(super) told: bool,
@@ -281,6 +283,7 @@ impl IoAgent {
             at_rest_ns: 0,
             acked: false,
             kept: false,
+            entries_pushed: 0,
             asked: false,
             called: false,
             told: false,
