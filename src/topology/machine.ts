@@ -143,6 +143,8 @@ export interface SystemFacts {
   readonly mayLockMemory: boolean | null;
   readonly hugePages: readonly { readonly kib: number; readonly total: number; readonly free: number }[];
   readonly transparentHugePages: string | null;
+  /** Free memory is given back to the host, from this many pages in a row on; null where it stays here, or it is not told. */
+  readonly freePagesReportedFrom: number | null;
   readonly clockSource: string | null;
   readonly clockSources: readonly string[];
   readonly governor: string | null;

@@ -27,6 +27,7 @@ export const WANTED: readonly string[] = [
   'proc/net/vlan/config',
   'sys/kernel/mm/transparent_hugepage/{enabled,defrag}',
   'sys/kernel/mm/hugepages/*/{nr_hugepages,free_hugepages}',
+  'sys/module/page_reporting/parameters/page_reporting_order',
   // interrupts
   'proc/irq/#/{smp_affinity,smp_affinity_list,effective_affinity,effective_affinity_list,node}',
   'sys/kernel/irq/#/{actions,chip_name,hwirq,type}',

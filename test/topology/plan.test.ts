@@ -448,6 +448,21 @@ describe('findings', () => {
     expect(at('always [madvise] never')).toBeUndefined();
   });
 
+  it('say that free memory goes back to the host only where it does', () => {
+    const at = (order: string | undefined) => {
+      const file = 'sys/module/page_reporting/parameters/page_reporting_order';
+      const machine = discover(withFiles(smallVirtio().tree(), { [file]: order }));
+      const found = findingsFor(machine, planFor(machine)).find((finding) => finding.id === 'page-reporting');
+      return [machine.system.freePagesReportedFrom, found?.severity, found?.supported];
+    };
+    expect(at('9\n')).toEqual([512, 'warning', false]);
+    expect(at('0\n')).toEqual([1, 'warning', false]);
+    // No device asked for it: the kernel's default, as a signed and as an unsigned number; and an order that no page has.
+    for (const order of ['-1\n', '4294967295\n', '11\n', 'nonsense\n', undefined]) {
+      expect(at(order)).toEqual([null, undefined, undefined]);
+    }
+  });
+
   it('say that a missing io_uring is missing and why', () => {
     const tree = withFiles(smallVirtio().tree(), { 'proc/sys/kernel/io_uring_disabled': '2\n' });
     const machine = discover(tree);

@@ -106,6 +106,15 @@ function stolen(tree: FactTree): number | null {
   return wanted > 0 ? steal / wanted : null;
 }
 
+/** No page is larger than two to this power times the smallest. */
+const LARGEST_ORDER = 10;
+
+/** Free page reporting of a virtual machine's balloon. Where nobody asked for it, the kernel's parameter is -1 or above any order. */
+function freePagesReportedFrom(tree: FactTree): number | null {
+  const order = tree.int('sys/module/page_reporting/parameters/page_reporting_order');
+  return order !== undefined && order >= 0 && order <= LARGEST_ORDER ? 2 ** order : null;
+}
+
 /** What is true of the machine as a whole, from /proc and /sys. */
 export function discoverSystem(tree: FactTree, cpus: readonly Cpu[], problems: Problems): SystemFacts {
   const release =
@@ -130,6 +139,7 @@ export function discoverSystem(tree: FactTree, cpus: readonly Cpu[], problems: P
     mayLockMemory: mayLock(tree),
     hugePages: hugePages(tree),
     transparentHugePages: thp === undefined ? null : (/\[(\w+)\]/.exec(thp)?.[1] ?? thp),
+    freePagesReportedFrom: freePagesReportedFrom(tree),
     clockSource: tree.text(`${clock}/current_clocksource`) ?? null,
     clockSources: (tree.text(`${clock}/available_clocksource`) ?? '').split(/\s+/).filter(Boolean),
     governor: governors.size === 0 ? null : [...governors].sort().join(','),

@@ -149,6 +149,17 @@ export function systemFindings({ machine, request }: Subject): Finding[] {
       ),
     );
   }
+  if (system.freePagesReportedFrom !== null) {
+    found.push(
+      unsupported(
+        'page-reporting',
+        'warning',
+        'free memory is given back to the host (free page reporting): whoever takes it next, also for sockets and files, waits until the host has it again',
+        'turn free page reporting of the virtio balloon off on the host; a node keeps its own memory, so this shows in tails and where much memory comes and goes',
+        'the hypervisor asks for it',
+      ),
+    );
+  }
   const set = system.transparentHugePages ?? '';
   const wrong = HUGE_PAGES_WRONG.get(set);
   if (wrong !== undefined) {
