@@ -269,7 +269,7 @@ export const SCHEMA = {
       BUFFERS,
     ),
     response_slabs: counts('Buffers of 16, 64, 256 KiB and 1 MiB for responses.', [32, 16, 4, 2], BUFFERS),
-    read_slabs: integer('Buffers of 512 KiB for reads from disk.', 16, BUFFERS),
+    read_slabs: integer('Buffers of 512 KiB for reads from disk.', 8, BUFFERS),
     journal_buffers: integer('Buffers of 1 MiB for journal writes.', 1, { min: 1, max: 1_024 }),
     jumbo_slabs: integer(
       'Buffers of limits.max_frame, for frames and for responses each; memory is taken on first use.',

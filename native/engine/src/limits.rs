@@ -96,7 +96,7 @@ impl Default for Limits {
             frame_slabs: [256, 64, 64, 8],
             // 0.6 + 1.1 + 1 + 2 MiB
             response_slabs: [32, 16, 4, 2],
-            read_slabs: 16,
+            read_slabs: 8,
             journal_buffers: 1,
             jumbo_slabs: 16,
             open_files: 16_384,

@@ -106,7 +106,7 @@ function stolen(tree: FactTree): number | null {
   return wanted > 0 ? steal / wanted : null;
 }
 
-/** No page is larger than two to this power times the smallest. */
+/** Where pages have 4 KiB, none is larger than two to this power times that. */
 const LARGEST_ORDER = 10;
 
 /** Free page reporting of a virtual machine's balloon. Where nobody asked for it, the kernel's parameter is -1 or above any order. */

@@ -166,9 +166,10 @@ impl IoAgent {
                 // The keeper makes the index anew when it seals the segment.
                 self.segments[entry.segment].whole_index = false;
             }
-            // Nobody waits for one: the keeper finds it when it looks around.
+            // Nobody waits for one but for a segment's first, without which there is no index: the keeper finds it when it
+            // looks around.
             self.entries_pushed = (self.entries_pushed + 1) % ENTRIES_TOLD;
-            self.kept |= self.entries_pushed == 0;
+            self.kept |= self.entries_pushed == 0 || entry.position == 0;
         }
     }
 

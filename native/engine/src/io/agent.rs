@@ -179,7 +179,7 @@ pub struct IoAgent {
     /// Something was said to the network agent, the keeper, the finder, the flusher, the control plane in this cycle.
     pub(super) acked: bool,
     pub(super) kept: bool,
-    /// Index entries pushed to the keeper since it was last told of them.
+    /// Index entries for the keeper since it was woken for them, their number having been reached.
     pub(super) entries_pushed: u32,
     pub(super) asked: bool,
     pub(super) called: bool,

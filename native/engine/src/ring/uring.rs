@@ -344,12 +344,12 @@ impl UringRing {
     }
 
     fn push_flush(&mut self, file: FileSlot, token: Token) {
-        self.for_device = true;
         let (fd, flags) = self.file(file);
         let entry = opcode::Fsync::new(fd)
             .flags(types::FsyncFlags::DATASYNC)
             .build();
         self.push(&entry.flags(flags).user_data(token.0));
+        self.for_device = true;
     }
 
     fn give(&mut self, buffer: RecvBuffer) {
@@ -502,8 +502,11 @@ impl Ring for UringRing {
         if !self.spill.is_empty() || !self.ring.completion().is_empty() {
             return;
         }
-        self.stats.parks += 1;
         self.line_up();
+        if !self.spill.is_empty() {
+            return;
+        }
+        self.stats.parks += 1;
         self.enter(1, Some(timeout_ns));
     }
 

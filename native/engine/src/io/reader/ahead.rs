@@ -14,7 +14,7 @@ use crate::storage::Handle;
 /// Reads ahead under way or done, of all cursors, at most.
 pub(super) const AHEAD: usize = 16;
 /// Of one cursor.
-const AHEAD_EACH: usize = 8;
+const AHEAD_EACH: usize = 6;
 /// Responses that a reader in order is read ahead for.
 const RESPONSES: u64 = 3;
 /// Largest batch that is expected before one was seen: 64 KiB and its headers.

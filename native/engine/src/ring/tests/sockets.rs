@@ -266,7 +266,9 @@ fn what_is_said_of_a_transfer_of_many_bytes_comes_behind_it() {
                     .ring
                     .recv_into(fd, to, MANY as u32, true, token(i as u64));
             }
-            driven.ring.cancel(token(i as u64), token(100 + i as u64));
+        }
+        for i in 0..20 {
+            driven.ring.cancel(token(i), token(100 + i));
         }
         for i in 0..20 {
             assert_eq!(driven.wait(token(i)).result, -libc::ECANCELED);

@@ -123,7 +123,6 @@ impl DiskRing for UringRing {
         token: Token,
     ) {
         assert_aligned(at, from, len);
-        self.for_device = true;
         let (fd, flags) = self.file(file);
         let way = sync.then(|| self.sync_choice.next());
         let rw = match way {
@@ -142,6 +141,7 @@ impl DiskRing for UringRing {
         };
         let Some(way) = way else {
             self.push_for(entry.flags(flags), token);
+            self.for_device = true;
             return;
         };
         assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
@@ -158,11 +158,11 @@ impl DiskRing for UringRing {
                 self.push_flush(file, half(SYNC_FLUSH));
             }
         }
+        self.for_device = true;
     }
 
     unsafe fn read(&mut self, file: FileSlot, at: u64, to: *mut u8, len: u32, token: Token) {
         assert_aligned(at, to, len);
-        self.for_device = true;
         let (fd, flags) = self.file(file);
         let entry = match self.memory.find(to, len) {
             Some(index) => opcode::ReadFixed::new(fd, to, len, index)
@@ -171,6 +171,7 @@ impl DiskRing for UringRing {
             None => opcode::Read::new(fd, to, len).offset(at).build(),
         };
         self.push_for(entry.flags(flags), token);
+        self.for_device = true;
     }
 
     fn flush(&mut self, file: FileSlot, token: Token) {

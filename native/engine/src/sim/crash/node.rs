@@ -87,7 +87,7 @@ fn limits(seed: u64) -> Limits {
         small_slabs: if seed % 4 == 3 { 12 } else { 0 },
         frame_slabs: [1, 1, 1, 1],
         response_slabs: [2, 2, 1, 1],
-        read_slabs: 1 + (seed % 6) as u32,
+        read_slabs: 1 + (seed % 12) as u32,
         jumbo_slabs: 4,
         ..Limits::default()
     }
