@@ -1,10 +1,11 @@
 //! A running node, its commands and the one thread that carries its events to JavaScript.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{mpsc, Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use lance_engine::named::spawn_named;
 use lance_engine::node::{Event, Node};
 use lance_engine::place::MemoryReport;
 use napi::bindgen_prelude::AsyncTask;
@@ -114,18 +115,10 @@ impl Task for Start {
         };
         let node = Arc::new(node);
         let stopping = Arc::new(AtomicBool::new(false));
-        let (named, ready) = mpsc::sync_channel(1);
-        let events = std::thread::Builder::new()
-            .name("lance-events".into())
-            .spawn({
-                let (node, stopping, sink) = (node.clone(), stopping.clone(), self.sink.clone());
-                move || {
-                    let _ = named.send(());
-                    forward(&node, &stopping, &sink)
-                }
-            })?;
-        // A thread gives itself its name, by which it is told from those that give way to the engine.
-        let _ = ready.recv();
+        let events = spawn_named("lance-events", {
+            let (node, stopping, sink) = (node.clone(), stopping.clone(), self.sink.clone());
+            move || forward(&node, &stopping, &sink)
+        })?;
         *lock(&self.running) = Some(Running {
             node,
             events,

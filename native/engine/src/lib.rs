@@ -23,6 +23,7 @@ pub mod list;
 pub mod lwp;
 pub mod memory;
 pub mod messages;
+pub mod named;
 pub mod network;
 pub mod node;
 pub mod place;

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{fence, AtomicBool, AtomicUsize, Ordering};
-use std::sync::{mpsc, Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use super::waker::signal;
 use super::Token;
+use crate::named::spawn_named;
 
 /// One call.
 pub(super) struct Job {
@@ -78,20 +79,11 @@ impl DiskWorkers {
             shared,
             threads: Vec::new(),
         };
-        let (named, started) = mpsc::channel();
         for i in 0..count.max(1) {
-            let (shared, named) = (workers.shared.clone(), named.clone());
-            let thread = thread::Builder::new()
-                .name(format!("lance-disk-{i}"))
-                .spawn(move || {
-                    let _ = named.send(());
-                    drop(named);
-                    work(&shared)
-                })?;
+            let shared = workers.shared.clone();
+            let thread = spawn_named(&format!("lance-disk-{i}"), move || work(&shared))?;
             workers.threads.push(thread);
         }
-        // A thread gives itself its name, by which it is told from those that give way to the engine.
-        started.iter().take(workers.threads.len()).for_each(drop);
         Ok(workers)
     }
 

@@ -85,7 +85,7 @@ impl Door {
     /// # Errors
     /// As `io_uring_enter(2)`.
     pub(super) fn submit(&self, submit: u32) -> io::Result<u32> {
-        self.call(submit, 0, 0, std::ptr::null(), 0)
+        self.call(submit, 0, None)
     }
 
     /// Hands over `submit` entries, runs the kernel's deferred work, and waits for `want` completions, at most
@@ -109,27 +109,22 @@ impl Door {
                 0
             },
         };
-        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
-        self.call(
-            submit,
-            want,
-            flags,
-            std::ptr::from_ref(&arg),
-            size_of::<GetEvents>(),
-        )
+        self.call(submit, want, Some(&arg))
     }
 
+    /// With `events`, whose time lives across the call, also looks for completions.
     #[inline]
-    fn call(
-        &self,
-        submit: u32,
-        want: u32,
-        flags: u32,
-        arg: *const GetEvents,
-        arg_bytes: usize,
-    ) -> io::Result<u32> {
-        // SAFETY: `arg` and the time in it live across the call, as the callers in this file see to; what the submitted entries
-        // refer to is promised by whoever queued them.
+    fn call(&self, submit: u32, want: u32, events: Option<&GetEvents>) -> io::Result<u32> {
+        let (flags, arg, arg_bytes) = match events {
+            Some(events) => (
+                ENTER_GETEVENTS | ENTER_EXT_ARG,
+                std::ptr::from_ref(events),
+                size_of::<GetEvents>(),
+            ),
+            None => (0, std::ptr::null(), 0),
+        };
+        // SAFETY: `events` and the time in it live across the call; what the submitted entries refer to is promised by whoever
+        // queued them.
         let taken = unsafe {
             libc::syscall(
                 libc::SYS_io_uring_enter,

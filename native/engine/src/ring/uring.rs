@@ -194,11 +194,10 @@ impl UringRing {
         if len < HEAVY {
             return self.push_for(entry, token);
         }
-        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
+        self.begin(token);
         if self.heavy.len() == self.heavy.capacity() {
             self.line_up();
         }
-        self.pending += 1;
         self.heavy.push(entry.user_data(token.0));
     }
 
@@ -218,10 +217,15 @@ impl UringRing {
         self.heavy = heavy;
     }
 
-    /// Queues an operation that an agent waits for.
-    fn push_for(&mut self, entry: squeue::Entry, token: Token) {
+    /// Counts an operation whose end an agent is told.
+    fn begin(&mut self, token: Token) {
         assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
         self.pending += 1;
+    }
+
+    /// Queues an operation that an agent waits for.
+    fn push_for(&mut self, entry: squeue::Entry, token: Token) {
+        self.begin(token);
         self.push(&entry.user_data(token.0));
     }
 

@@ -14,8 +14,7 @@ use crate::storage::Handle;
 
 impl NetRing for UringRing {
     fn accept(&mut self, listener: RawFd, token: Token) {
-        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
-        self.pending += 1;
+        self.begin(token);
         self.accepts.push(Accept {
             token,
             listener,
@@ -144,8 +143,7 @@ impl DiskRing for UringRing {
             self.for_device = true;
             return;
         };
-        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
-        self.pending += 1;
+        self.begin(token);
         let place = self.sync_writes.begin(token, file, len, way) as u64;
         let half = |kind| Token::new(OWN, kind, place);
         match way {
@@ -175,8 +173,7 @@ impl DiskRing for UringRing {
     }
 
     fn flush(&mut self, file: FileSlot, token: Token) {
-        assert_ne!(token.agent(), OWN, "agent 255 is the ring itself");
-        self.pending += 1;
+        self.begin(token);
         self.push_flush(file, token);
     }
 }
