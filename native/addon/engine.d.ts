@@ -305,6 +305,12 @@ export interface IndexOutcome {
 /** Reads the journal chunk `name` in the directory at `directory`. */
 export declare function inspectChunk(directory: string, name: string): Promise<ChunkReport>
 
+/**
+ * Lets the threads with these ids ask for turns of `ns` on a CPU. Returns how many the system granted it to; on a kernel before
+ * Linux 6.12 nothing changes.
+ */
+export declare function lengthenTurns(ids: Array<number>, ns: number): number
+
 /** Takes the data directory at `path` for this process; it is released when the process ends, however that happens. */
 export declare function lockDataDirectory(path: string): LockOutcome
 

@@ -178,6 +178,12 @@ class NativeEngine implements Engine {
 const NICER = 10;
 
 /**
+ * What they ask for as a turn on a CPU, ns: the longest there is. By itself the kernel gives every thread a few ms, so an agent that
+ * wakes may have to wait until a collecting one has had its turn; one that asks for less goes first (Linux 6.12).
+ */
+const LONGEST_TURN = 100_000_000;
+
+/**
  * Recovers the data directory and serves. With a placement, all threads of this process move off the agents' cores first, and what starts
  * later inherits that (design section 1); `moved` is how many there are. With or without, threads that are not the engine's give way
  * to it from then on: where CPUs are short, a garbage collection costs the control plane its time and not the acks theirs. Throws
@@ -201,14 +207,16 @@ function ownThreads(): number[] {
   return readdirSync('/proc/self/task').map(Number);
 }
 
-/** Makes the threads of this process that are not the engine's, and those that they start, nicer. */
+/** Makes the threads of this process that are not the engine's, and those that they start, nicer, and their turns long. */
 function giveWay(): void {
   const nice = Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW);
   for (const id of ownThreads()) {
     try {
       const name = readFileSync(`/proc/self/task/${id}/comm`, 'utf8');
       // The kernel's workers for an agent's ring are that agent.
-      if (!/^(lance|iou)-/.test(name)) setPriority(id, nice);
+      if (/^(lance|iou)-/.test(name)) continue;
+      addon().lengthenTurns([id], LONGEST_TURN);
+      setPriority(id, nice);
     } catch {
       // It has ended meanwhile, or may not be asked: then it runs on as it did.
     }

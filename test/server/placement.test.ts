@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, getPriority } from 'node:os';
+import { availableParallelism, getPriority, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -64,8 +64,11 @@ async function serve(env: Record<string, string>, wrapper: readonly string[] = [
   };
 }
 
-/** Each thread of a process: its name, the CPUs it may run on, and how nice it is. */
-function threadsOf(pid: number): { name: string; cpus: string; nice: number }[] {
+/**
+ * Each thread of a process: its name, the CPUs it may run on, how nice it is, and the turn it asks for (ns; undefined where the
+ * kernel does not tell).
+ */
+function threadsOf(pid: number): { name: string; cpus: string; nice: number; turn: number | undefined }[] {
   return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
     const status = statusOf(`/proc/${pid}/task/${tid}/status`);
     const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(status)?.[1] ?? '';
@@ -73,9 +76,17 @@ function threadsOf(pid: number): { name: string; cpus: string; nice: number }[] 
     const nice = Number(
       statusOf(`/proc/${pid}/task/${tid}/stat`).split(') ').at(-1)?.split(' ')[19 - 3] ?? Number.NaN,
     );
+    const turn = /^se\.slice\s*:\s*(\d+)$/m.exec(statusOf(`/proc/${pid}/task/${tid}/sched`))?.[1];
     return status === '' || Number.isNaN(nice)
       ? []
-      : [{ name: field('Name'), cpus: field('Cpus_allowed_list'), nice }];
+      : [
+          {
+            name: field('Name'),
+            cpus: field('Cpus_allowed_list'),
+            nice,
+            turn: turn === undefined ? undefined : Number(turn),
+          },
+        ];
   });
 }
 
@@ -165,6 +176,18 @@ describe('lance serve with numa.enabled', { timeout: 240_000 }, () => {
     expect(new Set(engine?.map(({ nice }) => nice))).toEqual(new Set([getPriority()]));
     expect(control?.length).toBeGreaterThan(1);
     expect(new Set(control?.map(({ nice }) => nice))).toEqual(new Set([Math.min(getPriority() + 10, 19)]));
+  });
+
+  it('gives the control plane long turns, so that an agent that wakes goes first', async (context) => {
+    const [major = 0, minor = 0] = release().split('.').map(Number);
+    if (major < 6 || (major === 6 && minor < 12)) context.skip('the kernel is older than 6.12');
+    const { pid } = await serve({});
+    const threads = threadsOf(pid);
+    if (threads.every(({ turn }) => turn === undefined)) context.skip('the kernel tells nothing of turns');
+    for (const { name, turn } of threads) {
+      const long = turn === 100_000_000;
+      expect(long, `${name} asks for ${turn} ns`).toBe(!/^(lance|iou)-/.test(name));
+    }
   });
 
   it('refuses a node and a card that are not there, with those that are', async () => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use lance_engine::place::{self, pin_thread};
+use lance_engine::place::{self, ask_for_turns, pin_thread};
 use lance_engine::storage::{DirLock, LockError, OsStorage};
 use napi_derive::napi;
 
@@ -57,6 +57,14 @@ pub fn lock_data_directory(path: String) -> LockOutcome {
 pub fn move_threads(ids: Vec<i32>, cpus: Vec<u32>) -> u32 {
     let moved = ids.into_iter().filter(|&id| pin_thread(id, &cpus).is_ok());
     moved.count() as u32
+}
+
+/// Lets the threads with these ids ask for turns of `ns` on a CPU. Returns how many the system granted it to; on a kernel before
+/// Linux 6.12 nothing changes.
+#[napi]
+pub fn lengthen_turns(ids: Vec<i32>, ns: u32) -> u32 {
+    let asked = ids.into_iter();
+    asked.filter(|&id| ask_for_turns(id, ns.into()).is_ok()).count() as u32
 }
 
 /// CPUs that the thread `id` may run on, ascending; 0 is the calling one. Empty when there is no such thread.

@@ -6,12 +6,14 @@ mod affinity;
 mod check;
 mod numa;
 mod seat;
+mod slice;
 mod tables;
 
 pub use affinity::{allowed_cpus, keep_ring_workers_on, pin_thread};
 pub use check::{look_at, MemoryReport};
 pub use numa::Policy;
 pub use seat::{Seat, Taken, Whereabouts};
+pub use slice::ask_for_turns;
 pub use tables::{on_node, regions, Kind, Region, TableAllocator};
 
 pub(crate) use numa::{bind, has_room, reason};
