@@ -59,6 +59,25 @@ export function play(
   return { pid: child.pid ?? 0, result, stop };
 }
 
+/** Starts a native server and waits until it says where it listens. Rejects with BenchError when it ends before. */
+export async function listening(
+  scenario: string,
+  flags: Readonly<Record<string, string | number | undefined>>,
+): Promise<{ playing: Playing; endpoint: string }> {
+  let heard: (endpoint: string) => void = () => undefined;
+  const endpoint = new Promise<string>((resolve) => {
+    heard = resolve;
+  });
+  const playing = play(scenario, flags, {
+    on: (told) => {
+      if (told.event === 'listening') heard(String(told.endpoint));
+    },
+  });
+  // A server that ends before it listens has failed: its result says why.
+  const failed = playing.result.then(() => '');
+  return { playing, endpoint: await Promise.race([endpoint, failed]) };
+}
+
 async function outcome(
   child: ChildProcess,
   scenario: string,

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { Admin } from '../client/index.js';
 import { play } from './child.js';
 import { machineCpu, processCpu, residentBytes } from './cpu.js';
@@ -5,9 +6,11 @@ import { type NodeUnderTest, nodeAt, startNode } from './node-under-test.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions } from './options.js';
 import { momentOf, spins } from './produce.js';
+import { readLog } from './read-floor.js';
 import type { BenchResult, Curve, Moment, Quantiles, Run, Throughput } from './result.js';
 import { assemble, begin, checkRuns, Floors, inSession, type Session, settle } from './session.js';
-import { type BenchTopics, createTopics } from './topics.js';
+import { median } from './statistics.js';
+import { type BenchTopics, createTopics, ranges } from './topics.js';
 
 /** How a log is read: all of it from the disk, again at once, or its end as it grows. */
 export const CONSUME_MODES = ['cold', 'warm', 'tail'] as const;
@@ -25,7 +28,9 @@ export interface ConsumeOptions extends BenchOptions {
 
 /**
  * `lance bench consume`: fills topics, starts the node anew (a node that it started itself), and reads them cold, warm and at their
- * end. The throughput is that of the first catch-up, the latency that from publishing to delivery where `tail` runs.
+ * end. The throughput is that of the first catch-up, the latency that from publishing to delivery where `tail` runs. Where it starts the
+ * node itself, the floor of a cold read is the bare pipeline over a log like the one that is read: filled beside it, as cold, by the same
+ * node. Throws BenchError.
  */
 export function benchConsume(
   options: ConsumeOptions,
@@ -36,9 +41,12 @@ export function benchConsume(
     const began = begin();
     const floors = new Floors(session, { reading: true });
     const runs: Run[] = [];
+    const logs: number[] = [];
     let passes: Passes = {};
     for (let number = 0; number < options.repeat && !signal.aborted; number += 1) {
-      passes = await readOnce(session, options);
+      const once = await readOnce(session, options, number);
+      passes = once.passes;
+      if (once.logBytes !== null) logs.push(once.logBytes);
       const first = passes.cold ?? passes.warm ?? passes.tail;
       if (!first) break;
       const last = passes.tail ?? first;
@@ -46,7 +54,10 @@ export function benchConsume(
       await settle(signal);
       await floors.measure();
     }
-    const floor = floors.result();
+    const measured = floors.result();
+    const besideLog = median(logs);
+    const floor =
+      measured && besideLog !== undefined ? { ...measured, pipelineReadBytes: besideLog } : measured;
     const result = assemble(session, 'consume', began, runs, floor);
     const least = floor?.pipelineReadBytes ?? 0;
     const device = floor?.readBytes ?? 0;
@@ -63,25 +74,38 @@ export function benchConsume(
   });
 }
 
-async function readOnce(session: Session, options: ConsumeOptions): Promise<Passes> {
+/** One log filled and read; `logBytes` is what the bare pipeline read a second of the log beside it, null where it read none. */
+async function readOnce(
+  session: Session,
+  options: ConsumeOptions,
+  number: number,
+): Promise<{ passes: Passes; logBytes: number | null }> {
   const { workspace, observer, signal } = session;
   const dir = `${workspace.path}/node`;
   const open = (): Promise<NodeUnderTest> =>
     options.endpoint ? nodeAt(options.endpoint) : startNode(dir, options);
   const passes: Passes = {};
+  const beside = options.floor && !options.endpoint && options.modes.includes('cold');
+  let bare: (() => Promise<number | null>) | undefined;
+  let logBytes: number | null = null;
   observer.part('starting a node', 1);
   let node = await open();
   try {
-    const topics = await createTopics(node.endpoint, {
-      count: options.topics,
+    const all = await createTopics(node.endpoint, {
+      count: options.topics + (beside ? 1 : 0),
       durability: options.durability,
     });
+    const ids = all.ids.slice(0, options.topics);
+    const topics = { ...all, ids, range: ranges(ids) };
     try {
-      await fill(session, options, node, topics);
+      await fill(session, { ...options, topics: all.ids.length }, node, all);
+      if (beside) bare = await pipelineOver(session, node, dir, all);
       if (!options.endpoint && !signal.aborted) {
         // What the node still has in memory is forgotten; it reads past the page cache.
         observer.part('starting the node anew', 2);
         await node.stop();
+        // First in every other run: whoever comes second may find the disk otherwise.
+        if (bare && number % 2 === 1) logBytes = await bare();
         node = await open();
       }
       for (const mode of options.modes) {
@@ -93,12 +117,34 @@ async function readOnce(session: Session, options: ConsumeOptions): Promise<Pass
             : await catchUp(session, options, node, topics);
       }
     } finally {
-      if (options.endpoint) await topics.remove();
+      if (options.endpoint) await all.remove();
     }
   } finally {
     await node.stop();
   }
-  return passes;
+  logBytes ??= bare ? await bare() : null;
+  // The next one begins with an empty directory, too.
+  if (!options.endpoint) rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+  return { passes, logBytes };
+}
+
+/** The bare pipeline over the last of these topics, which nobody has read. */
+async function pipelineOver(
+  { observer, signal }: Session,
+  node: NodeUnderTest,
+  dir: string,
+  { ids, names }: BenchTopics,
+): Promise<() => Promise<number | null>> {
+  const admin = await Admin.open({ endpoint: node.endpoint, clientName: 'lance-bench' });
+  try {
+    const { bytes } = await admin.describeTopic(ids.at(-1) ?? 0);
+    return () => {
+      observer.part('floor: bare pipeline over a log', 1);
+      return readLog(`${dir}/segments/${names.at(-1)}`, bytes, signal);
+    };
+  } finally {
+    admin.close();
+  }
 }
 
 async function fill(

@@ -1,8 +1,9 @@
-import { play } from './child.js';
+import { listening, play } from './child.js';
 import { processCpu } from './cpu.js';
 import type { Observer } from './observer.js';
 import type { BenchOptions } from './options.js';
 import { scheduleOf } from './produce.js';
+import { bareRead, bestRead, READ_SECONDS } from './read-floor.js';
 import { type Floor, NOTHING, type Quantiles } from './result.js';
 import { median } from './statistics.js';
 
@@ -22,14 +23,6 @@ const SCHEDULED_SECONDS = 2;
 const APPENDING_SECONDS = 4;
 /** How often what is only written is flushed behind the acks, as a node does by default (`io.flush_interval`), seconds. */
 const FLUSH_INTERVAL = 1;
-
-/** How the bare pipeline reads: blocks under way. A block below 1 MiB is one operation of a virtio disk, whose requests have 254 pages. */
-const READ_WAYS = [
-  { block: MiB, depth: 4 },
-  { block: MiB / 2, depth: 8 },
-];
-/** Shortest that is more than a connection's start, seconds. */
-const READ_SECONDS = 0.5;
 
 /** The floors of one measurement, with the times that an ideal group commit is replayed over. */
 export interface MeasuredFloor extends Floor {
@@ -275,63 +268,6 @@ export async function pipelineFloor(
     signal,
   );
   return figure?.bytes ?? null;
-}
-
-interface BareRead {
-  dir: string;
-  file: number;
-  seconds: number;
-  cold: boolean;
-}
-
-/** The best of the ways to read ahead. */
-async function bestRead(read: BareRead, signal: AbortSignal): Promise<number | null> {
-  let best: number | null = null;
-  for (const way of READ_WAYS) {
-    const bytes = await bareRead(read, signal, way);
-    if (bytes !== null) best = Math.max(best ?? 0, bytes);
-  }
-  return best;
-}
-
-/** One pipeline of read, checksum, send and receive; bytes a second. */
-async function bareRead(
-  { dir, file, seconds, cold }: BareRead,
-  signal: AbortSignal,
-  way = READ_WAYS[0],
-): Promise<number | null> {
-  if (signal.aborted) return null;
-  const { playing, endpoint } = await listening('read', {
-    dir,
-    'file-bytes': file,
-    cold: cold ? 1 : 0,
-    ...way,
-  });
-  try {
-    return Number((await play('sink', { endpoint, seconds }, { signal }).result).bytesPerSecond);
-  } finally {
-    playing.stop();
-    await playing.result;
-  }
-}
-
-/** Starts a native server and waits until it says where it listens. */
-async function listening(
-  scenario: string,
-  flags: Record<string, string | number | undefined>,
-): Promise<{ playing: ReturnType<typeof play>; endpoint: string }> {
-  let heard: (endpoint: string) => void = () => undefined;
-  const endpoint = new Promise<string>((resolve) => {
-    heard = resolve;
-  });
-  const playing = play(scenario, flags, {
-    on: (told) => {
-      if (told.event === 'listening') heard(String(told.endpoint));
-    },
-  });
-  // A server that ends before it listens has failed: its result says why.
-  const failed = playing.result.then(() => '');
-  return { playing, endpoint: await Promise.race([endpoint, failed]) };
 }
 
 /** Medians of several measurements, figure by figure; policies are those of the first. */

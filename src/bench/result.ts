@@ -44,7 +44,10 @@ export interface Floor {
   pipelineAppendBytes?: number | null;
   /** The same for each second of the receiver's CPU. */
   pipelinePerCpuSecond: { durable: number | null; written: number | null; discard: number | null };
-  /** Reading, checksumming, sending and receiving: only beside `consume`. */
+  /**
+   * Reading, checksumming, sending and receiving: only beside `consume`, there over a log filled beside the one that is read and as cold
+   * where a cold one is read of a node of its own; else over the file of the floors.
+   */
   pipelineReadBytes?: number | null;
   pipelineMemoryBytes?: number | null;
   /** How the best figures were written: `BLOCK:DEPTH:never|each|BYTES` (block, writes under way, what is flushed together). */

@@ -3,6 +3,7 @@ import { Admin } from '../client/index.js';
 /** Topics of a bench. */
 export interface BenchTopics {
   ids: readonly number[];
+  names: readonly string[];
   /** The ids as the generator takes them. */
   range: string;
   /** Takes them away again. */
@@ -22,19 +23,22 @@ export async function createTopics(endpoint: string, request: TopicRequest): Pro
   const { count, durability, maxBytes = 0 } = request;
   const run = `bench-${Date.now().toString(36)}-${process.pid}`;
   const ids: number[] = [];
+  const names: string[] = [];
   const admin = await Admin.open({ endpoint, clientName: 'lance-bench', timeout: 60_000 });
   try {
     for (let number = 0; number < count; number += 1) {
-      ids.push((await admin.createTopic(`${run}-${number}`, { durability, maxBytes })).id);
+      const { id, name } = await admin.createTopic(`${run}-${number}`, { durability, maxBytes });
+      ids.push(id);
+      names.push(name);
     }
   } finally {
     admin.close();
   }
-  return { ids, range: ranges(ids), remove: () => remove(endpoint, ids) };
+  return { ids, names, range: ranges(ids), remove: () => remove(endpoint, ids) };
 }
 
-/** `1-500,502`. */
-function ranges(ids: readonly number[]): string {
+/** Topic ids as the generator takes them: `1-500,502`. */
+export function ranges(ids: readonly number[]): string {
   const parts: [number, number][] = [];
   for (const id of ids) {
     const last = parts.at(-1);

@@ -84,6 +84,23 @@ describe('lance bench', { timeout: 240_000 }, () => {
     expect(found.consume.tail?.latency.count).toBeGreaterThan(0);
   });
 
+  it('consume holds a cold read against the bare pipeline over a log like it', async () => {
+    const found = await bench([
+      'consume',
+      ...quick,
+      '--mode',
+      'cold',
+      '--log-size',
+      '64MiB',
+      '--repeat',
+      '2',
+    ]);
+    expect(found.runs.map(({ throughput }) => throughput.bytes > 0)).toEqual([true, true]);
+    expect(found.floor?.pipelineReadBytes).toBeGreaterThan(0);
+    const floor = Math.min(found.floor?.pipelineReadBytes ?? 0, found.floor?.readBytes ?? 0);
+    expect(found.ratio?.throughput).toBeCloseTo(found.throughput.bytes / floor, 6);
+  });
+
   it('floor measures without a node', async () => {
     const { floor, runs } = await bench(['floor', '--duration', '2s']);
     expect(runs).toEqual([]);

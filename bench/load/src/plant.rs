@@ -8,6 +8,8 @@ use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+/// Most files that a ring has.
+pub const MOST_FILES: u32 = 64;
 /// The one file of every floor.
 pub const FILE: FileSlot = FileSlot(0);
 const NAME: &str = "floor";
@@ -29,7 +31,7 @@ pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, 
     let config = RingConfig {
         sq_entries: 256,
         cq_entries: 4_096,
-        files: 4,
+        files: MOST_FILES,
         recv_buffers: recv.0,
         recv_buffer_bytes: recv.1,
         disk_workers: 4,
@@ -69,6 +71,37 @@ pub fn open_file(dir: &Path) -> Result<Handle, LoadError> {
         direct: true,
     };
     storage.open(NAME, how).map_err(LoadError::system(tried()))
+}
+
+/// The segments in `dir` by offset, past the page cache, each with its length; a topic's directory (formats.md, "Files").
+///
+/// # Errors
+/// There is no segment, there are more than `MOST_FILES`, or one cannot be opened.
+pub fn open_log(dir: &Path) -> Result<Vec<(Handle, u64)>, LoadError> {
+    let tried = || format!("opening the log in {}", dir.display());
+    let storage = storage(dir)?;
+    let mut names = storage.list("").map_err(LoadError::system(tried()))?;
+    names.retain(|name| name.ends_with(".lnc"));
+    names.sort();
+    if names.is_empty() || names.len() > MOST_FILES as usize {
+        return Err(LoadError::Usage(format!(
+            "{} has {} segments, and 1 to {MOST_FILES} can be read",
+            dir.display(),
+            names.len()
+        )));
+    }
+    let how = Open {
+        write: false,
+        create: false,
+        direct: true,
+    };
+    let opened = names.iter().map(|name| {
+        let file = storage.open(name, how)?;
+        Ok((file, storage.len(file)?))
+    });
+    opened
+        .collect::<std::io::Result<_>>()
+        .map_err(LoadError::system(tried()))
 }
 
 /// A new file in `dir` that grows. It has no name any more, so that nothing of it is left when it is closed.

@@ -25,7 +25,7 @@ export default class BenchConsume extends LanceCommand {
     'log-size': sizeFlag({
       default: 2 ** 30,
       defaultHelp: async () => '1GiB',
-      description: 'bytes that each topic is filled with',
+      description: 'bytes that each topic is filled with, and one more for the floor of a cold read',
     }),
   };
   protected override readonly endsOnInterrupt = false;
