@@ -5,7 +5,7 @@ use crate::arguments::Arguments;
 use crate::blocks::{Blocks, READ};
 use crate::error::LoadError;
 use crate::events::Events;
-use crate::plant::{drive, listen, open_file, open_log, open_ring, Step, FILE, MOST_FILES};
+use crate::plant::{drive, listen, open_file, open_log, open_ring, Step, FILE};
 use crate::stream::{connect, Clock};
 use crate::tally::cpu_ns;
 use crate::wire::KIND;
@@ -277,7 +277,10 @@ mod tests {
         let all = places(&[10, 3, 8], 0, u64::MAX, 4);
         assert_eq!(all, [at(0, 0), at(0, 4), at(2, 0), at(2, 4)]);
         // What was reserved beyond the end of the log is none of it.
-        assert_eq!(places(&[10, 3, 8], 0, 17, 4), [at(0, 0), at(0, 4), at(2, 0)]);
+        assert_eq!(
+            places(&[10, 3, 8], 0, 17, 4),
+            [at(0, 0), at(0, 4), at(2, 0)]
+        );
         assert_eq!(places(&[10, 3, 8], 1, 17, 4), [at(0, 4), at(2, 0)]);
         assert_eq!(places(&[10], 8, 10, 4), []);
     }

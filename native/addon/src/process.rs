@@ -64,7 +64,9 @@ pub fn move_threads(ids: Vec<i32>, cpus: Vec<u32>) -> u32 {
 #[napi]
 pub fn lengthen_turns(ids: Vec<i32>, ns: u32) -> u32 {
     let asked = ids.into_iter();
-    asked.filter(|&id| ask_for_turns(id, ns.into()).is_ok()).count() as u32
+    asked
+        .filter(|&id| ask_for_turns(id, ns.into()).is_ok())
+        .count() as u32
 }
 
 /// CPUs that the thread `id` may run on, ascending; 0 is the calling one. Empty when there is no such thread.
