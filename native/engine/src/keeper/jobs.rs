@@ -22,9 +22,9 @@ const GROUP: usize = 256;
 /// leaves alone what others write there.
 const TOGETHER: usize = 8;
 
-/// Turns without a job after which nothing more is expected for a while: its thread takes two before it sleeps, and a third
-/// when nobody woke it.
-const IDLE: u32 = 3;
+/// Turns without a job after which nothing more is expected for a while: its thread takes two before it sleeps, two more when it
+/// was woken for what it had done already, and a fifth when nobody woke it then.
+const IDLE: u32 = 5;
 
 /// Carries out jobs, one after the other.
 pub struct Keeper {
