@@ -185,6 +185,11 @@ impl SlotQueue {
         self.queued[slot as usize] = false;
         Some(slot)
     }
+    /// The slot that is taken after `ahead` others.
+    #[must_use]
+    pub fn peek_at(&self, ahead: usize) -> Option<u32> {
+        self.ring.get(ahead).copied()
+    }
     /// Slots in it.
     #[must_use]
     pub fn len(&self) -> usize {

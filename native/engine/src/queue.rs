@@ -57,6 +57,9 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The queue is full: the message comes back.
+    // Inlined, so that a message is made in its place: one that is put together elsewhere and copied from there waits for every
+    // store before it, those into memory that is far among them.
+    #[inline(always)]
     pub fn push(&mut self, message: T) -> Result<(), T> {
         let result = self.ring.try_push(message);
         self.note(result.is_err());
@@ -100,6 +103,12 @@ impl<T> Receiver<T> {
     pub fn peek(&self) -> Option<&T> {
         self.ring.try_peek()
     }
+    /// Looks at the message that is taken after `ahead` others.
+    #[must_use]
+    pub fn peek_at(&self, ahead: usize) -> Option<&T> {
+        let (front, back) = self.ring.as_slices();
+        front.get(ahead).or_else(|| back.get(ahead - front.len()))
+    }
     /// Messages waiting.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -116,6 +125,24 @@ impl<T> Receiver<T> {
 mod tests {
     use super::*;
     use crate::counters::read::read;
+
+    #[test]
+    fn what_comes_later_is_seen_wherever_the_ring_turns() {
+        let (mut sender, mut receiver) = queue(4);
+        for first in 0..9 {
+            for message in first..first + 3 {
+                sender.push(message).expect("room");
+            }
+            let seen: Vec<_> = (0..5)
+                .map(|ahead| receiver.peek_at(ahead).copied())
+                .collect();
+            assert_eq!(
+                seen,
+                [Some(first), Some(first + 1), Some(first + 2), None, None]
+            );
+            while receiver.pop().is_some() {}
+        }
+    }
 
     #[test]
     fn a_stretch_of_fullness_is_counted_once_and_the_depth_is_what_waited_at_the_look() {

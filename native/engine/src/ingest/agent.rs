@@ -13,7 +13,7 @@ use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
 use crate::handoff::{FromDisk, Frozen, Shared, ToDisk};
 use crate::limits::{Limits, SMALL_SLAB};
-use crate::memory::{Pool, SlabId, SlabTable};
+use crate::memory::{approach, Pool, SlabId, SlabTable};
 use crate::messages::{FromIngest, IngestFrame};
 use crate::node::BarePayload;
 use crate::queue::{Receiver, Sender};
@@ -23,6 +23,10 @@ use crate::wake::WakeHandle;
 
 /// Frames taken in one duty cycle at most: small enough that the other agents of a shared thread get their turn.
 const BURST: usize = 256;
+/// Frames between two steps of looking ahead: enough for what is far to come, few enough for it to be still there.
+const STEP: usize = 4;
+/// Bytes of a slab that are asked for: what is longer, the processor sees coming.
+const APPROACHED: usize = 512;
 /// Messages that one frame can make, and some that finishing the batches of a cycle needs.
 const ROOM: usize = 16;
 /// Segments of a topic that may wait for their sealing; beyond it the segment grows past its limit instead.
@@ -189,6 +193,7 @@ impl IngestAgent {
             return 0;
         }
         self.wait_no_more();
+        let many = self.topics.are_many();
         while done < BURST
             && self.ends.replies.room() > 2
             && self.ends.to_disk.room() > ROOM + 2 * self.growing.len()
@@ -196,6 +201,9 @@ impl IngestAgent {
             let Some(&frame) = self.ends.frames.peek() else {
                 break;
             };
+            if many {
+                self.look_ahead();
+            }
             match self.take(&frame) {
                 Err(Later) => {
                     self.shared.starved.store(true, Ordering::Relaxed);
@@ -217,6 +225,29 @@ impl IngestAgent {
             }
         }
         done
+    }
+
+    /// Asks for what the frames behind the next one need, step by step as they come nearer, since each step names what the next
+    /// one asks for: where its topic stands, the topic, the slab's address, the end of what is in the slab.
+    fn look_ahead(&self) {
+        let frame = |steps: usize| self.ends.frames.peek_at(steps * STEP);
+        let state = |frame: &IngestFrame| {
+            let slot = self.topics.look(frame.topic)?;
+            self.states.get(slot.index())
+        };
+        if let Some(frame) = frame(4) {
+            self.topics.approach(frame.topic);
+        }
+        if let Some(state) = frame(3).and_then(state) {
+            approach(state);
+        }
+        if let Some(Some(topic)) = frame(2).and_then(state) {
+            topic.approach_slab(&self.slabs);
+        }
+        if let Some((frame, Some(Some(topic)))) = frame(1).map(|frame| (frame, state(frame))) {
+            let bytes = BATCH_HEADER + frame.len as usize;
+            topic.approach_end(&self.slabs, bytes.min(APPROACHED));
+        }
     }
 
     /// Stores a frame, or says why it is not stored.
@@ -432,11 +463,13 @@ impl IngestAgent {
         }
     }
 
+    #[inline(always)]
     fn tell(&mut self, message: ToDisk) {
         let room = self.ends.to_disk.push(message).is_ok();
         assert!(room, "room was made sure of before");
     }
 
+    #[inline(always)]
     fn reply(&mut self, message: FromIngest) {
         let room = self.ends.replies.push(message).is_ok();
         assert!(room, "room was made sure of before");

@@ -3,7 +3,7 @@
 use crate::format::batch::{BatchHeader, SortKey, BATCH_HEADER};
 use crate::handoff::{ActiveSegment, BatchPlace};
 use crate::limits::{BLOCK, MAX_BATCH_PAYLOAD};
-use crate::memory::{copy_past_cache, SlabId, SlabTable};
+use crate::memory::{approach_bytes, copy_past_cache, SlabId, SlabTable};
 use crate::messages::ChecksumKind;
 use crate::recovery::Position;
 use crate::topics::TopicSlot;
@@ -170,6 +170,20 @@ impl Topic {
         );
         self.slab = None;
         self.hint = BLOCK as u32;
+    }
+    /// Asks for the address of the slab ahead.
+    pub fn approach_slab(&self, slabs: &SlabTable) {
+        if let Some(slab) = &self.slab {
+            slabs.approach(slab.id);
+        }
+    }
+    /// Asks for the memory that the next `bytes` go to ahead.
+    pub fn approach_end(&self, slabs: &SlabTable, bytes: usize) {
+        let (Some(slab), Some(segment)) = (&self.slab, &self.segment) else {
+            return;
+        };
+        let at = (segment.end - slab.base) as usize;
+        approach_bytes(slabs.at(slab.id).wrapping_add(at), bytes);
     }
     /// Starts a batch with its first piece; the slab fits. Returns the position of its end.
     pub fn start(

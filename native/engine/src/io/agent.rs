@@ -25,7 +25,7 @@ use crate::handoff::{FromDisk, Shared, ToDisk};
 use crate::keeper::{Answer, FlushAll, FlushedAll, Job, Question, Report};
 use crate::limits::{Limits, BLOCK};
 use crate::list::{Arena, SlotQueue};
-use crate::memory::{Pool, SlabId, SlabTable};
+use crate::memory::{approach, Pool, SlabId, SlabTable};
 use crate::messages::{FromIo, RequestId, ToIo};
 use crate::node::LogEvent;
 use crate::queue::{Receiver, Sender};
@@ -104,6 +104,9 @@ pub const FILL: u8 = Kind::Fill as u8;
 const SCRATCH: usize = 32;
 /// Places in the queue of events that the log leaves to answers.
 const LOG_ROOM: usize = 2048;
+/// How many topics ahead one is asked for, and how many what it names: as the ingest agent does.
+pub(super) const FAR: usize = 8;
+pub(super) const NEAR: usize = 4;
 /// Journal blocks that only state watermarks are this far apart at least.
 const WATERMARKS_NS: u64 = 200_000_000;
 
@@ -387,6 +390,36 @@ impl IoAgent {
         }
     }
 
+    /// Asks for what the topics behind the next ones in a queue need.
+    pub(super) fn look_ahead(&self, queue: &SlotQueue) {
+        if !self.map.are_many() {
+            return;
+        }
+        if let Some(slot) = queue.peek_at(FAR) {
+            approach(&self.topics[slot as usize]);
+        }
+        if let Some(slot) = queue.peek_at(NEAR) {
+            self.approach_parts(TopicSlot(slot));
+        }
+    }
+
+    /// Asks for what a topic names: its segment and its slab as they are held, and what waits in front.
+    pub(super) fn approach_parts(&self, slot: TopicSlot) {
+        let topic = &self.topics[slot.index()];
+        if let Some(at) = topic.last_segment {
+            self.segments.approach(at);
+        }
+        if let Some(slab) = topic.last_slab {
+            self.slabs.approach(slab);
+        }
+        if let Some(batch) = self.batches.front(&topic.batches) {
+            approach(batch);
+        }
+        if let Some(frame) = self.frames.front(&topic.frames) {
+            approach(frame);
+        }
+    }
+
     fn measure_queues(&self) {
         self.ends.from_ingest.measure();
         self.ends.from_network.measure();
@@ -446,6 +479,7 @@ impl<R: IoRing + ?Sized> Agent<R> for IoAgent {
         done += self.removals(cx);
         for _ in 0..self.ready.len() {
             let Some(slot) = self.ready.take() else { break };
+            self.look_ahead(&self.ready);
             self.advance(cx, TopicSlot(slot));
             done += 1;
         }

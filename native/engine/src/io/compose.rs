@@ -72,6 +72,7 @@ impl IoAgent {
         self.compose_carried(block);
         for _ in 0..self.dirty.len() {
             let Some(slot) = self.dirty.take() else { break };
+            self.look_ahead(&self.dirty);
             let slot = TopicSlot(slot);
             if self.live[slot.index()] && self.journal_due(slot) && !self.compose_topic(block, slot)
             {
@@ -121,7 +122,7 @@ impl IoAgent {
 
     /// Puts what the journal should have of a topic into the block. False: not all of it fits.
     fn compose_topic(&mut self, block: &mut Block, slot: TopicSlot) -> bool {
-        let topic = self.topics[slot.index()];
+        let topic = &self.topics[slot.index()];
         if topic.needs_tail && !topic.tail_pending && !self.compose_settled_tail(block, slot) {
             return false;
         }
@@ -129,6 +130,7 @@ impl IoAgent {
             return true;
         }
         let covered = self.covered(slot);
+        let topic = &self.topics[slot.index()];
         let mut end = covered;
         let mut whole = true;
         for batch in self.batches.iter(&topic.batches) {
@@ -175,7 +177,7 @@ impl IoAgent {
 
     /// The acknowledged bytes of a block that was written padded, before it is written again.
     fn compose_settled_tail(&mut self, block: &mut Block, slot: TopicSlot) -> bool {
-        let topic = self.topics[slot.index()];
+        let topic = &self.topics[slot.index()];
         let Some(slab) = topic.write_slab else {
             return true;
         };

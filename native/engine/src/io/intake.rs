@@ -1,6 +1,6 @@
 //! Takes over what the ingest agent laid out.
 
-use super::agent::IoAgent;
+use super::agent::{IoAgent, FAR, NEAR};
 use super::segment::Segment;
 use super::slabs::Held;
 use super::topic::{Batch, End, Frame, Phase, Settle};
@@ -8,7 +8,7 @@ use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
 use crate::format::names::SegmentName;
 use crate::handoff::{BatchPlace, FromDisk, ToDisk};
-use crate::memory::SlabId;
+use crate::memory::{approach, SlabId};
 use crate::messages::FromIo;
 use crate::recovery::Position;
 use crate::topics::TopicSlot;
@@ -20,10 +20,14 @@ impl IoAgent {
     /// Takes what is there. Returns how much that was.
     pub(super) fn intake(&mut self) -> usize {
         let mut done = 0;
+        let many = self.map.are_many();
         while done < BURST && self.ends.to_network.room() > 1 && self.ends.to_ingest.room() > 8 {
             let Some(message) = self.ends.from_ingest.pop() else {
                 break;
             };
+            if many {
+                self.look_at_coming();
+            }
             done += 1;
             match message {
                 ToDisk::Segment {
@@ -80,6 +84,21 @@ impl IoAgent {
             }
         }
         done
+    }
+
+    /// Asks for what the messages behind this one are about.
+    fn look_at_coming(&self) {
+        let slot_of = |message: &ToDisk| match *message {
+            ToDisk::Frame { slot, .. } | ToDisk::Batch(BatchPlace { slot, .. }) => Some(slot),
+            _ => None,
+        };
+        let ahead = |count| self.ends.from_ingest.peek_at(count).and_then(slot_of);
+        if let Some(slot) = ahead(2 * FAR) {
+            approach(&self.topics[slot.index()]);
+        }
+        if let Some(slot) = ahead(2 * NEAR) {
+            self.approach_parts(slot);
+        }
     }
 
     fn begin_segment(&mut self, slot: TopicSlot, name: SegmentName) {

@@ -1,6 +1,6 @@
 //! The shared journal: one aligned write, one flush, and the acks of every topic in it leave (design.md, section 5).
 
-use super::agent::{IoAgent, IoRing, Kind};
+use super::agent::{IoAgent, IoRing, Kind, FAR};
 use super::chunks::{Chunks, MAX_CHUNKS, WANTED_CHUNKS};
 use super::compose::Block;
 use super::segment::Segment;
@@ -10,7 +10,7 @@ use crate::agent::Cx;
 use crate::format::journal::{BlockHeader, BLOCK_HEADER};
 use crate::keeper::Job;
 use crate::limits::BLOCK;
-use crate::memory::SlabId;
+use crate::memory::{approach, SlabId};
 use crate::ring::Completion;
 use crate::topics::TopicSlot;
 
@@ -276,6 +276,9 @@ impl IoAgent {
         };
         for index in 0..self.journal.members.len() {
             let slot = self.journal.members[index];
+            if let Some(coming) = self.journal.members.get(index + FAR) {
+                approach(&self.topics[coming.index()]);
+            }
             let end = self.topics[slot.index()].journal.pending;
             self.mark_submitted(slot, end, now_ns);
         }
@@ -425,6 +428,9 @@ impl IoAgent {
     fn accept_members(&mut self) {
         for index in 0..self.journal.members.len() {
             let slot = self.journal.members[index];
+            if let Some(coming) = self.journal.members.get(index + FAR) {
+                approach(&self.topics[coming.index()].journal);
+            }
             let sequence = self.journal.accepted;
             let journal = &mut self.topics[slot.index()].journal;
             if journal.pending > 0 {

@@ -3,6 +3,7 @@
 use crate::format::names::SegmentName;
 use crate::keeper::SegmentRef;
 use crate::limits::BLOCK;
+use crate::memory::approach;
 use crate::ring::FileSlot;
 use crate::storage::Handle;
 use crate::topics::TopicSlot;
@@ -155,6 +156,10 @@ impl Segments {
     #[must_use]
     pub fn free(&self) -> u32 {
         self.capacity - self.all.len() as u32 + self.free.len() as u32
+    }
+    /// Asks for a segment's memory ahead.
+    pub fn approach(&self, at: SegmentRef) {
+        approach(&self.all[at as usize]);
     }
     /// One that may be gone: a late report names it.
     #[must_use]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::keeper::SegmentRef;
 use crate::limits::{Limits, BLOCK, DIRECT_BYTES};
-use crate::memory::{SlabClass, SlabId, SlabTable};
+use crate::memory::{approach, SlabClass, SlabId, SlabTable};
 use crate::topics::TopicSlot;
 
 /// What a slab holds.
@@ -93,6 +93,10 @@ impl Slabs {
         self.of_rank[self.rank(slab) as usize] += 1;
         self.open += u32::from(self.is_open(slab, &held));
         self.held[slab.0 as usize] = Some(held);
+    }
+    /// Asks for what is known of a slab ahead, its bytes apart.
+    pub fn approach(&self, slab: SlabId) {
+        approach(&self.held[slab.0 as usize]);
     }
     /// Lets a slab go.
     pub fn release(&mut self, slab: SlabId) -> Held {

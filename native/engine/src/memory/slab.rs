@@ -63,6 +63,10 @@ impl SlabTable {
     pub fn at(&self, slab: SlabId) -> *mut u8 {
         self.slabs[slab.0 as usize].0.as_ptr()
     }
+    /// Asks for the address of a slab ahead, not for its bytes.
+    pub fn approach(&self, slab: SlabId) {
+        super::approach(&self.slabs[slab.0 as usize]);
+    }
     /// How many slabs there are, in all pools.
     #[must_use]
     pub fn count(&self) -> u32 {
