@@ -104,7 +104,9 @@ async function catchUp({ bench }) {
   const { throughput, ratio, floor } = await bench('consume', '--mode', 'cold');
   return {
     measured: `${mb(throughput.bytes)}, ${x(ratio.throughput)} of the floor`,
-    floor: `one read pipeline ${mb(floor.pipelineReadBytes)}, disk ${mb(floor.readBytes)}`,
+    floor: floor.pipelineLogBytes
+      ? `one read pipeline over a log as cold ${mb(floor.pipelineLogBytes)}`
+      : `one read pipeline ${mb(floor.pipelineReadBytes)}, disk ${mb(floor.readBytes)}`,
     value: ratio.throughput,
     reached: ratio.throughput >= 0.9,
   };

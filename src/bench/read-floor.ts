@@ -1,6 +1,10 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { listening, play } from './child.js';
 
 const MiB = 2 ** 20;
+/** Most segments that are read as a log: as many as the native half opens. */
+const MOST_SEGMENTS = 1_000;
 
 /** How the bare pipeline reads: blocks under way. A block below 1 MiB is one operation of a virtio disk, whose requests have 254 pages. */
 const READ_WAYS = [
@@ -12,16 +16,12 @@ export const READ_SECONDS = 0.5;
 /** Longest that a log is read for, seconds: more than any takes. */
 const WHOLE_LOG_SECONDS = 3_600;
 
-/** What a bare pipeline reads, in a folder with the floors' file. */
+/** What a bare pipeline reads: so many bytes of the file of the floors in `dir`, over and over, from the disk or (not cold) from memory. */
 interface BareRead {
   dir: string;
-  /** Bytes of the floors' file. */
   file: number;
   seconds: number;
-  /** From the disk; else from memory. */
   cold: boolean;
-  /** The segments in this folder instead, from one byte of the log to another, once. */
-  log?: { dir: string; from: number; to: number };
 }
 
 /** The best of the ways to read ahead; bytes a second, null when it was aborted. */
@@ -36,18 +36,21 @@ export async function bestRead(read: BareRead, signal: AbortSignal): Promise<num
 
 /** One pipeline of read, checksum, send and receive; bytes a second, null when it was aborted. */
 export async function bareRead(
-  { dir, file, seconds, cold, log }: BareRead,
+  { dir, file, seconds, cold }: BareRead,
   signal: AbortSignal,
   way = READ_WAYS[0],
 ): Promise<number | null> {
+  return pipeline({ dir, 'file-bytes': file, cold: cold ? 1 : 0, ...way }, seconds, signal);
+}
+
+/** The pipeline that these flags of the native half name, for so long or until it has sent all. */
+async function pipeline(
+  flags: Readonly<Record<string, string | number>>,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<number | null> {
   if (signal.aborted) return null;
-  const { playing, endpoint } = await listening('read', {
-    dir,
-    'file-bytes': file,
-    cold: cold ? 1 : 0,
-    ...(log ? { log: log.dir, from: log.from, to: log.to } : {}),
-    ...way,
-  });
+  const { playing, endpoint } = await listening('read', flags);
   try {
     return Number((await play('sink', { endpoint, seconds }, { signal }).result).bytesPerSecond);
   } finally {
@@ -58,16 +61,42 @@ export async function bareRead(
 
 /**
  * A log of `bytes` in the folder `dir` of a topic, read as cold as a reader finds it: each way to read ahead has a part of its own, so that
- * none reads what another one has brought into somebody's memory. Bytes a second of the best, null when it was aborted.
+ * none reads what another one has brought into somebody's memory. Bytes a second of the best; null when it was aborted, or when the log
+ * has not one whole block for each way, or more segments than are opened. Throws BenchError.
  */
 export async function readLog(dir: string, bytes: number, signal: AbortSignal): Promise<number | null> {
-  const part = bytes / READ_WAYS.length;
+  const lengths = segmentBytes(dir, bytes);
+  const part = Math.floor(bytes / READ_WAYS.length);
   let best: number | null = null;
-  for (const [number, way] of READ_WAYS.entries()) {
-    const log = { dir, from: Math.floor(number * part), to: Math.floor((number + 1) * part) };
-    const read = { dir, file: 2 * MiB, seconds: WHOLE_LOG_SECONDS, cold: true, log };
-    const speed = await bareRead(read, signal, way);
-    if (speed !== null) best = Math.max(best ?? 0, speed);
+  for (const [number, { block, depth }] of READ_WAYS.entries()) {
+    const [from, to] = [number * part, (number + 1) * part];
+    if (lengths.length > MOST_SEGMENTS || !hasBlock(lengths, from, to, block)) return null;
+    const speed = await pipeline({ dir, log: dir, from, to, block, depth }, WHOLE_LOG_SECONDS, signal);
+    // Half a measurement is none.
+    if (signal.aborted || speed === null) return null;
+    best = Math.max(best ?? 0, speed);
   }
   return best;
+}
+
+/** Bytes of each segment in a topic's folder, in order, of a log of `bytes`: what is reserved behind its end is none of it. */
+function segmentBytes(dir: string, bytes: number): number[] {
+  const names = readdirSync(dir).filter((name) => name.endsWith('.lnc'));
+  let left = bytes;
+  return names.sort().map((name) => {
+    const length = Math.min(left, statSync(join(dir, name)).size);
+    left -= length;
+    return length;
+  });
+}
+
+/** Whether a whole block of some segment lies between two bytes of the log. */
+function hasBlock(lengths: readonly number[], from: number, to: number, block: number): boolean {
+  let start = 0;
+  return lengths.some((length) => {
+    const first = Math.ceil(Math.max(0, from - start) / block) * block;
+    const end = Math.min(length, to - start);
+    start += length;
+    return first + block <= end;
+  });
 }

@@ -44,12 +44,14 @@ export interface Floor {
   pipelineAppendBytes?: number | null;
   /** The same for each second of the receiver's CPU. */
   pipelinePerCpuSecond: { durable: number | null; written: number | null; discard: number | null };
-  /**
-   * Reading, checksumming, sending and receiving: only beside `consume`, there over a log filled beside the one that is read and as cold
-   * where a cold one is read of a node of its own; else over the file of the floors.
-   */
+  /** Reading, checksumming, sending and receiving, from the file of the floors and from memory: only beside `consume`. */
   pipelineReadBytes?: number | null;
   pipelineMemoryBytes?: number | null;
+  /**
+   * The same over a log that was filled beside the one that is read, by the same node, and is as cold: beside a cold read, whose ratio is
+   * then the median of each run's to its own. The file of the floors lies in one piece, and often in somebody's memory.
+   */
+  pipelineLogBytes?: number | null;
   /** How the best figures were written: `BLOCK:DEPTH:never|each|BYTES` (block, writes under way, what is flushed together). */
   policies: { durable: string; written: string; pipelineDurable: string };
   /** Ideal group commit under the run's own arrivals: only beside a scheduled rate. */

@@ -3,6 +3,7 @@ import { Admin } from '../client/index.js';
 /** Topics of a bench. */
 export interface BenchTopics {
   ids: readonly number[];
+  /** Their names, which are also those of their folders (formats.md, "Files"). */
   names: readonly string[];
   /** The ids as the generator takes them. */
   range: string;

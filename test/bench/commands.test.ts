@@ -85,19 +85,28 @@ describe('lance bench', { timeout: 240_000 }, () => {
   });
 
   it('consume holds a cold read against the bare pipeline over a log like it', async () => {
-    const found = await bench([
-      'consume',
-      ...quick,
-      '--mode',
-      'cold',
-      '--log-size',
-      '64MiB',
-      '--repeat',
-      '2',
-    ]);
+    const found = await bench(['consume', ...quick, '--mode', 'cold', '--log-size', '64MiB']);
+    const least = found.floor?.pipelineLogBytes ?? 0;
+    expect(least).toBeGreaterThan(0);
+    expect(found.ratio?.throughput).toBeCloseTo(found.throughput.bytes / least, 6);
+    expect(found.ratio?.throughputFloor).toBe('pipeline');
+    expect(found.notes).not.toContainEqual(expect.stringContaining('log beside'));
+  });
+
+  it('consume reads the log beside first in every other run', async () => {
+    const words = ['consume', ...quick, '--mode', 'cold', '--log-size', '16MiB', '--repeat', '2'];
+    const found = await bench(words);
     expect(found.runs.map(({ throughput }) => throughput.bytes > 0)).toEqual([true, true]);
-    expect(found.floor?.pipelineReadBytes).toBeGreaterThan(0);
-    const floor = Math.min(found.floor?.pipelineReadBytes ?? 0, found.floor?.readBytes ?? 0);
+    expect(found.floor?.pipelineLogBytes).toBeGreaterThan(0);
+    expect(found.ratio?.throughput).toBeGreaterThan(0);
+  });
+
+  it('consume says where a log is too short for that', async () => {
+    const found = await bench(['consume', ...quick, '--mode', 'cold', '--log-size', '1MiB']);
+    expect(found.floor?.pipelineLogBytes).toBeUndefined();
+    expect(found.notes).toContainEqual(expect.stringContaining('The log beside could not be read as one'));
+    const { pipelineReadBytes, readBytes } = found.floor ?? {};
+    const floor = Math.min(pipelineReadBytes ?? 0, readBytes ?? 0);
     expect(found.ratio?.throughput).toBeCloseTo(found.throughput.bytes / floor, 6);
   });
 

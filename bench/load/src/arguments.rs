@@ -19,6 +19,7 @@ lance-load SCENARIO [--FLAG VALUE ...]: the native half of `lance bench`; prints
   receive     bare pipeline      --mode discard|write|grow --dir D --file-bytes B --policy BLOCK:DEPTH:never|each|BYTES
                                  --flush-seconds S
   read        bare read pipeline --dir D --file-bytes B --cold 0|1 --block 1048576 --depth 4
+                                 --log DIR --from B --to B: segments once instead of a file over and over
   sink        its other end      --endpoint H:P --seconds 2
 
 Sizes are bytes, times are seconds, results are nanoseconds and rates a second. With a rate, `ingest` is an open loop, too.

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 /// Most files that a ring has.
-const MOST_FILES: u32 = 64;
+const MOST_FILES: u32 = 1_024;
 /// The one file of every floor.
 pub const FILE: FileSlot = FileSlot(0);
 const NAME: &str = "floor";

@@ -103,11 +103,16 @@ impl<T> Receiver<T> {
     pub fn peek(&self) -> Option<&T> {
         self.ring.try_peek()
     }
-    /// Looks at the message that is taken after `ahead` others.
-    #[must_use]
-    pub fn peek_at(&self, ahead: usize) -> Option<&T> {
+    /// Looks at the messages that are taken after `ahead` others, `count` of them as far as they are there. This asks the sender's
+    /// core, so look at several at once.
+    pub fn peek_at(&self, ahead: usize, count: usize) -> impl Iterator<Item = &T> {
         let (front, back) = self.ring.as_slices();
-        front.get(ahead).or_else(|| back.get(ahead - front.len()))
+        let late = ahead.saturating_sub(front.len());
+        let front = front.get(ahead..).unwrap_or_default();
+        front
+            .iter()
+            .chain(back.get(late..).unwrap_or_default())
+            .take(count)
     }
     /// Messages waiting.
     #[must_use]
@@ -133,13 +138,15 @@ mod tests {
             for message in first..first + 3 {
                 sender.push(message).expect("room");
             }
-            let seen: Vec<_> = (0..5)
-                .map(|ahead| receiver.peek_at(ahead).copied())
-                .collect();
-            assert_eq!(
-                seen,
-                [Some(first), Some(first + 1), Some(first + 2), None, None]
-            );
+            let seen = |ahead, count| {
+                let messages = receiver.peek_at(ahead, count).copied();
+                messages.collect::<Vec<_>>()
+            };
+            assert_eq!(seen(0, 9), [first, first + 1, first + 2]);
+            assert_eq!(seen(1, 1), [first + 1]);
+            assert_eq!(seen(2, 2), [first + 2]);
+            assert!(seen(3, 1).is_empty());
+            assert!(seen(9, 1).is_empty());
             while receiver.pop().is_some() {}
         }
     }

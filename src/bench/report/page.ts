@@ -128,6 +128,7 @@ function floorTable(floor: Floor): string {
     ['bare pipeline, appending to a growing file', floor.pipelineAppendBytes, ''],
     ['bare pipeline, discarded', floor.pipelineDiscardBytes, per.discard],
     ['bare read pipeline', floor.pipelineReadBytes, ''],
+    ['bare read pipeline, over a log as cold', floor.pipelineLogBytes, ''],
     ['bare read pipeline, from memory', floor.pipelineMemoryBytes, ''],
   ];
   return table(

@@ -108,6 +108,7 @@ function Floors({ floor }: { floor: Floor }): ReactElement {
       {line('pipeline, appending', floor.pipelineAppendBytes)}
       {line('pipeline, discarded', floor.pipelineDiscardBytes, perCpu(per.discard))}
       {line('read pipeline, disk', floor.pipelineReadBytes)}
+      {line('read pipeline, log', floor.pipelineLogBytes)}
       {line('read pipeline, memory', floor.pipelineMemoryBytes)}
     </Box>
   );

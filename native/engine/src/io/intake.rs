@@ -1,6 +1,6 @@
 //! Takes over what the ingest agent laid out.
 
-use super::agent::{IoAgent, FAR, NEAR};
+use super::agent::IoAgent;
 use super::segment::Segment;
 use super::slabs::Held;
 use super::topic::{Batch, End, Frame, Phase, Settle};
@@ -16,6 +16,9 @@ use crate::topics::TopicSlot;
 /// Messages taken in one duty cycle at most.
 const BURST: usize = 1024;
 
+/// Messages that are looked at together ahead of their turn: a frame makes two.
+const STEP: usize = 8;
+
 impl IoAgent {
     /// Takes what is there. Returns how much that was.
     pub(super) fn intake(&mut self) -> usize {
@@ -25,7 +28,7 @@ impl IoAgent {
             let Some(message) = self.ends.from_ingest.pop() else {
                 break;
             };
-            if many {
+            if many && done % STEP == 0 {
                 self.look_at_coming();
             }
             done += 1;
@@ -86,18 +89,18 @@ impl IoAgent {
         done
     }
 
-    /// Asks for what the messages behind this one are about.
+    /// Asks for what the messages behind these are about: of those that are far their topics, of nearer ones what these name.
     fn look_at_coming(&self) {
-        let slot_of = |message: &ToDisk| match *message {
-            ToDisk::Frame { slot, .. } | ToDisk::Batch(BatchPlace { slot, .. }) => Some(slot),
-            _ => None,
-        };
-        let ahead = |count| self.ends.from_ingest.peek_at(count).and_then(slot_of);
-        if let Some(slot) = ahead(2 * FAR) {
-            approach(&self.topics[slot.index()]);
-        }
-        if let Some(slot) = ahead(2 * NEAR) {
-            self.approach_parts(slot);
+        let coming = self.ends.from_ingest.peek_at(STEP, 2 * STEP);
+        for (i, message) in (0..).zip(coming) {
+            let (ToDisk::Frame { slot, .. } | ToDisk::Batch(BatchPlace { slot, .. })) = *message
+            else {
+                continue;
+            };
+            match i / STEP {
+                0 => self.approach_parts(slot),
+                _ => approach(&self.topics[slot.index()]),
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 /// Bytes of a cache line; where lines are longer, some are asked for twice.
 const LINE: usize = 64;
 
-/// Asks for all lines of a value, for reading and writing. Nothing waits, and nothing is read.
+/// Asks for all lines of a value. Nothing waits, and nothing is read.
 #[inline]
 pub fn approach<T>(value: &T) {
     approach_bytes(std::ptr::from_ref(value).cast(), size_of::<T>());
