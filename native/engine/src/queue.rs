@@ -21,6 +21,22 @@ pub struct Receiver<T> {
     depth: Option<Gauge>,
 }
 
+/// Messages that wait, oldest first.
+pub struct Coming<'a, T> {
+    front: &'a [T],
+    back: &'a [T],
+}
+
+impl<T> Coming<'_, T> {
+    /// The message that is taken after `ahead` others.
+    #[must_use]
+    pub fn get(&self, ahead: usize) -> Option<&T> {
+        self.front
+            .get(ahead)
+            .or_else(|| self.back.get(ahead - self.front.len()))
+    }
+}
+
 /// A queue of `capacity` messages, all of its memory allocated here.
 #[must_use]
 pub fn queue<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -103,16 +119,11 @@ impl<T> Receiver<T> {
     pub fn peek(&self) -> Option<&T> {
         self.ring.try_peek()
     }
-    /// Looks at the messages that are taken after `ahead` others, `count` of them as far as they are there. This asks the sender's
-    /// core, so look at several at once.
-    pub fn peek_at(&self, ahead: usize, count: usize) -> impl Iterator<Item = &T> {
+    /// What is there, to look at messages behind the oldest. This asks the sender's core, so do it once for several.
+    #[must_use]
+    pub fn coming(&self) -> Coming<'_, T> {
         let (front, back) = self.ring.as_slices();
-        let late = ahead.saturating_sub(front.len());
-        let front = front.get(ahead..).unwrap_or_default();
-        front
-            .iter()
-            .chain(back.get(late..).unwrap_or_default())
-            .take(count)
+        Coming { front, back }
     }
     /// Messages waiting.
     #[must_use]
@@ -138,15 +149,10 @@ mod tests {
             for message in first..first + 3 {
                 sender.push(message).expect("room");
             }
-            let seen = |ahead, count| {
-                let messages = receiver.peek_at(ahead, count).copied();
-                messages.collect::<Vec<_>>()
-            };
-            assert_eq!(seen(0, 9), [first, first + 1, first + 2]);
-            assert_eq!(seen(1, 1), [first + 1]);
-            assert_eq!(seen(2, 2), [first + 2]);
-            assert!(seen(3, 1).is_empty());
-            assert!(seen(9, 1).is_empty());
+            let coming = receiver.coming();
+            let seen: Vec<_> = (0..5).map(|ahead| coming.get(ahead).copied()).collect();
+            let expected = [Some(first), Some(first + 1), Some(first + 2), None, None];
+            assert_eq!(seen, expected);
             while receiver.pop().is_some() {}
         }
     }

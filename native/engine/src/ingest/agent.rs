@@ -23,7 +23,7 @@ use crate::wake::WakeHandle;
 
 /// Frames taken in one duty cycle at most: small enough that the other agents of a shared thread get their turn.
 const BURST: usize = 256;
-/// Frames that are looked at together, and between two steps of that: enough for what is far to come, few enough for it to be still there.
+/// Frames between two steps of looking ahead, one frame at a time, since a processor has few misses under way: enough for what is far to come, few enough for it to be still there.
 const STEP: usize = 4;
 /// Bytes of a slab that are asked for: what is longer, the processor sees coming.
 const APPROACHED: usize = 512;
@@ -201,7 +201,7 @@ impl IngestAgent {
             let Some(&frame) = self.ends.frames.peek() else {
                 break;
             };
-            if many && done % STEP == 0 {
+            if many {
                 self.look_ahead();
             }
             match self.take(&frame) {
@@ -227,34 +227,31 @@ impl IngestAgent {
         done
     }
 
-    /// Asks for what the frames behind the next ones need, step by step as they come nearer, since each step names what the next
+    /// Asks for what the frames behind the next one need, step by step as they come nearer, since each step names what the next
     /// one asks for: where its topic stands, the topic, the slab's address, the end of what is in the slab.
     fn look_ahead(&self) {
         let state = |frame: &IngestFrame| {
             let slot = self.topics.look(frame.topic)?;
             self.states.get(slot.index())?.as_ref()
         };
-        for (i, frame) in (0..).zip(self.ends.frames.peek_at(STEP, 4 * STEP)) {
-            match i / STEP {
-                0 => {
-                    let bytes = BATCH_HEADER + frame.len as usize;
-                    if let Some(topic) = state(frame) {
-                        topic.approach_end(&self.slabs, bytes.min(APPROACHED));
-                    }
-                }
-                1 => {
-                    if let Some(topic) = state(frame) {
-                        topic.approach_slab(&self.slabs);
-                    }
-                }
-                2 => {
-                    // Its address alone: it is not near yet.
-                    let slot = self.topics.look(frame.topic);
-                    if let Some(state) = slot.and_then(|slot| self.states.get(slot.index())) {
-                        approach(state);
-                    }
-                }
-                _ => self.topics.approach(frame.topic),
+        let coming = self.ends.frames.coming();
+        if let Some(frame) = coming.get(4 * STEP) {
+            self.topics.approach(frame.topic);
+        }
+        if let Some(frame) = coming.get(3 * STEP) {
+            // Its address alone: it is not near yet.
+            let slot = self.topics.look(frame.topic);
+            if let Some(state) = slot.and_then(|slot| self.states.get(slot.index())) {
+                approach(state);
+            }
+        }
+        if let Some(topic) = coming.get(2 * STEP).and_then(state) {
+            topic.approach_slab(&self.slabs);
+        }
+        if let Some(frame) = coming.get(STEP) {
+            let bytes = BATCH_HEADER + frame.len as usize;
+            if let Some(topic) = state(frame) {
+                topic.approach_end(&self.slabs, bytes.min(APPROACHED));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::topics::TopicSlot;
 /// Messages taken in one duty cycle at most.
 const BURST: usize = 1024;
 
-/// Messages that are looked at together ahead of their turn: a frame makes two.
+/// Messages between two steps of looking ahead: a frame makes two.
 const STEP: usize = 8;
 
 impl IoAgent {
@@ -28,7 +28,7 @@ impl IoAgent {
             let Some(message) = self.ends.from_ingest.pop() else {
                 break;
             };
-            if many && done % STEP == 0 {
+            if many {
                 self.look_at_coming();
             }
             done += 1;
@@ -89,18 +89,18 @@ impl IoAgent {
         done
     }
 
-    /// Asks for what the messages behind these are about: of those that are far their topics, of nearer ones what these name.
+    /// Asks for what the messages behind this one are about: of a far one its topic, of a nearer one what that names.
     fn look_at_coming(&self) {
-        let coming = self.ends.from_ingest.peek_at(STEP, 2 * STEP);
-        for (i, message) in (0..).zip(coming) {
-            let (ToDisk::Frame { slot, .. } | ToDisk::Batch(BatchPlace { slot, .. })) = *message
-            else {
-                continue;
-            };
-            match i / STEP {
-                0 => self.approach_parts(slot),
-                _ => approach(&self.topics[slot.index()]),
-            }
+        let slot_of = |message: &ToDisk| match *message {
+            ToDisk::Frame { slot, .. } | ToDisk::Batch(BatchPlace { slot, .. }) => Some(slot),
+            _ => None,
+        };
+        let coming = self.ends.from_ingest.coming();
+        if let Some(slot) = coming.get(2 * STEP).and_then(slot_of) {
+            approach(&self.topics[slot.index()]);
+        }
+        if let Some(slot) = coming.get(STEP).and_then(slot_of) {
+            self.approach_parts(slot);
         }
     }
 
