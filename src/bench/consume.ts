@@ -26,8 +26,9 @@ import { type BenchTopics, createTopics, ranges } from './topics.js';
 export const CONSUME_MODES = ['cold', 'warm', 'tail'] as const;
 export type ConsumeMode = (typeof CONSUME_MODES)[number];
 
-/** What a log takes on the disk, with the headers of its records and batches. */
-const WITH_HEADERS = 1.1;
+/** What a log takes on the disk for a byte of values, batches and what is reserved counted; and bytes of a record's header (lwp.md). */
+const WITH_BATCHES = 1.1;
+const RECORD_HEADER = 5;
 
 /** `consume` in a result, by mode. */
 type Passes = Partial<Record<ConsumeMode, Run & { ack?: Quantiles }>>;
@@ -127,7 +128,11 @@ async function readOnce(
         observer.part('starting the node anew', 2);
         await node.stop();
         // First in every other run, since whoever comes second may find the disk otherwise; and where more is read, which would come between.
-        if (bare && (number % 2 === 1 || options.modes.length > 1)) logBytes = await bare();
+        if (bare && (number % 2 === 1 || options.modes.length > 1)) {
+          logBytes = await bare();
+          // Once: what was read is no longer cold.
+          bare = undefined;
+        }
         node = await open();
       }
       for (const mode of options.modes) {
@@ -150,9 +155,10 @@ async function readOnce(
 
 /** Whether another log is filled for the floor: beside a cold read of a node of ours, where there is room for it. */
 function wantsLogBeside(session: Session, options: ConsumeOptions): boolean {
-  const { floor, endpoint, modes, logBytes, topics } = options;
+  const { floor, endpoint, modes, logBytes, recordSize, topics } = options;
   if (!floor || endpoint || !modes.includes('cold')) return false;
-  const fits = logBytes * (topics + 1) * WITH_HEADERS + RESERVE_BYTES < session.workspace.free();
+  const headers = WITH_BATCHES + RECORD_HEADER / recordSize;
+  const fits = logBytes * (topics + 1) * headers + RESERVE_BYTES < session.workspace.free();
   if (!fits) {
     session.note(
       'The disk has no room for a log beside: the floor of the cold read is the file of the floors.',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { listening, play } from './child.js';
 
 const MiB = 2 ** 20;
-/** Most segments that are read as a log: as many as the native half opens. */
+/** Most segments that are read as a log: fewer than the native half opens. */
 const MOST_SEGMENTS = 1_000;
 
 /** How the bare pipeline reads: blocks under way. A block below 1 MiB is one operation of a virtio disk, whose requests have 254 pages. */
@@ -62,15 +62,16 @@ async function pipeline(
 /**
  * A log of `bytes` in the folder `dir` of a topic, read as cold as a reader finds it: each way to read ahead has a part of its own, so that
  * none reads what another one has brought into somebody's memory. Bytes a second of the best; null when it was aborted, or when the log
- * has not one whole block for each way, or more segments than are opened. Throws BenchError.
+ * has not one whole block for each way, or more segments than are opened, or cannot be looked at. Throws BenchError.
  */
 export async function readLog(dir: string, bytes: number, signal: AbortSignal): Promise<number | null> {
-  const lengths = segmentBytes(dir, bytes);
+  const lengths = signal.aborted ? undefined : segmentBytes(dir, bytes);
+  if (!lengths || lengths.length > MOST_SEGMENTS) return null;
   const part = Math.floor(bytes / READ_WAYS.length);
   let best: number | null = null;
   for (const [number, { block, depth }] of READ_WAYS.entries()) {
     const [from, to] = [number * part, (number + 1) * part];
-    if (lengths.length > MOST_SEGMENTS || !hasBlock(lengths, from, to, block)) return null;
+    if (!hasBlock(lengths, from, to, block)) return null;
     const speed = await pipeline({ dir, log: dir, from, to, block, depth }, WHOLE_LOG_SECONDS, signal);
     // Half a measurement is none.
     if (signal.aborted || speed === null) return null;
@@ -79,15 +80,22 @@ export async function readLog(dir: string, bytes: number, signal: AbortSignal): 
   return best;
 }
 
-/** Bytes of each segment in a topic's folder, in order, of a log of `bytes`: what is reserved behind its end is none of it. */
-function segmentBytes(dir: string, bytes: number): number[] {
-  const names = readdirSync(dir).filter((name) => name.endsWith('.lnc'));
+/**
+ * Bytes of each segment in a topic's folder, in order, of a log of `bytes`: what is reserved behind its end is none of it. Undefined
+ * where the system lets nobody look.
+ */
+function segmentBytes(dir: string, bytes: number): number[] | undefined {
   let left = bytes;
-  return names.sort().map((name) => {
-    const length = Math.min(left, statSync(join(dir, name)).size);
-    left -= length;
-    return length;
-  });
+  try {
+    const names = readdirSync(dir).filter((name) => name.endsWith('.lnc'));
+    return names.sort().map((name) => {
+      const length = Math.min(left, statSync(join(dir, name)).size);
+      left -= length;
+      return length;
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a whole block of some segment lies between two bytes of the log. */

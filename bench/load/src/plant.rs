@@ -8,19 +8,32 @@ use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// Most files that a ring has.
-const MOST_FILES: u32 = 1_024;
+/// Places for files that a ring has, and the most that one over a log has.
+const FILES: u32 = 4;
+pub const MOST_FILES: u32 = 1_024;
 /// The one file of every floor.
 pub const FILE: FileSlot = FileSlot(0);
 const NAME: &str = "floor";
 /// One that grows.
 const GROWING: &str = "growing";
 
-/// A ring of this thread, and whether the device writes through.
+/// A ring of this thread for one file.
 ///
 /// # Errors
 /// The system refuses it.
 pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, LoadError> {
+    open_ring_of(dir, recv, FILES)
+}
+
+/// A ring of this thread for `files` files.
+///
+/// # Errors
+/// The system refuses it.
+pub fn open_ring_of(
+    dir: Option<&Path>,
+    recv: (u16, u32),
+    files: u32,
+) -> Result<Box<dyn Ring>, LoadError> {
     let features = Features::probe();
     let (chosen, _) =
         Chosen::by(Backend::Auto, &features).map_err(LoadError::system("choosing a ring"))?;
@@ -31,7 +44,7 @@ pub fn open_ring(dir: Option<&Path>, recv: (u16, u32)) -> Result<Box<dyn Ring>, 
     let config = RingConfig {
         sq_entries: 256,
         cq_entries: 4_096,
-        files: MOST_FILES,
+        files,
         recv_buffers: recv.0,
         recv_buffer_bytes: recv.1,
         disk_workers: 4,

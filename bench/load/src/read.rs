@@ -5,7 +5,9 @@ use crate::arguments::Arguments;
 use crate::blocks::{Blocks, READ};
 use crate::error::LoadError;
 use crate::events::Events;
-use crate::plant::{drive, listen, open_file, open_log, open_ring, Step, FILE};
+use crate::plant::{
+    drive, listen, open_file, open_log, open_ring, open_ring_of, Step, FILE, MOST_FILES,
+};
 use crate::stream::{connect, Clock};
 use crate::tally::cpu_ns;
 use crate::wire::KIND;
@@ -92,7 +94,10 @@ pub fn run(mut arguments: Arguments, events: &Events) -> Result<Value, LoadError
         arguments.number("to", u64::MAX, 0, u64::MAX)?,
     );
     arguments.finish()?;
-    let mut ring = open_ring(Some(&dir), (0, 0))?;
+    let mut ring = match log {
+        Some(_) => open_ring_of(Some(&dir), (0, 0), MOST_FILES)?,
+        None => open_ring(Some(&dir), (0, 0))?,
+    };
     let files = match &log {
         Some(log) => open_log(log)?,
         None => vec![(open_file(&dir)?, file_bytes)],
