@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
-import { Admin } from '../client/index.js';
+import { Admin, type TopicDescription } from '../client/index.js';
+import { RECORD_HEADER_BYTES } from '../protocol/index.js';
 import { play } from './child.js';
 import { machineCpu, processCpu, residentBytes } from './cpu.js';
 import { BenchError } from './errors.js';
@@ -15,6 +16,7 @@ import {
   checkRuns,
   Floors,
   inSession,
+  LOG_OVERHEAD,
   RESERVE_BYTES,
   type Session,
   settle,
@@ -25,10 +27,6 @@ import { type BenchTopics, createTopics, ranges } from './topics.js';
 /** How a log is read: all of it from the disk, again at once, or its end as it grows. */
 export const CONSUME_MODES = ['cold', 'warm', 'tail'] as const;
 export type ConsumeMode = (typeof CONSUME_MODES)[number];
-
-/** What a log takes on the disk for a byte of values, batches and what is reserved counted; and bytes of a record's header (lwp.md). */
-const WITH_BATCHES = 1.1;
-const RECORD_HEADER = 5;
 
 /** `consume` in a result, by mode. */
 type Passes = Partial<Record<ConsumeMode, Run & { ack?: Quantiles }>>;
@@ -157,8 +155,8 @@ async function readOnce(
 function wantsLogBeside(session: Session, options: ConsumeOptions): boolean {
   const { floor, endpoint, modes, logBytes, recordSize, topics } = options;
   if (!floor || endpoint || !modes.includes('cold')) return false;
-  const headers = WITH_BATCHES + RECORD_HEADER / recordSize;
-  const fits = logBytes * (topics + 1) * headers + RESERVE_BYTES < session.workspace.free();
+  const perByte = LOG_OVERHEAD + RECORD_HEADER_BYTES / recordSize;
+  const fits = logBytes * (topics + 1) * perByte + RESERVE_BYTES < session.workspace.free();
   if (!fits) {
     session.note(
       'The disk has no room for a log beside: the floor of the cold read is the file of the floors.',
@@ -174,28 +172,22 @@ async function pipelineOver(
   dir: string,
   { ids, names }: BenchTopics,
 ): Promise<() => Promise<number | null>> {
-  const admin = await Admin.open({ endpoint: node.endpoint, clientName: 'lance-bench' });
-  try {
-    const { bytes } = await admin.describeTopic(ids.at(-1) ?? 0);
-    return async () => {
-      observer.part('floor: bare pipeline over a log', 1);
-      const speed = await readLog(`${dir}/segments/${names.at(-1)}`, bytes, signal).catch(
-        (error: unknown) => {
-          // What was measured of the node counts without it, too.
-          if (error instanceof BenchError) return null;
-          throw error;
-        },
-      );
-      if (speed === null && !signal.aborted) {
+  const { bytes } = await describe(node.endpoint, ids.at(-1) ?? 0);
+  return async () => {
+    observer.part('floor: bare pipeline over a log', 1);
+    try {
+      return await readLog(`${dir}/segments/${names.at(-1)}`, bytes, signal);
+    } catch (error) {
+      // What was measured of the node counts without it, too.
+      if (!(error instanceof BenchError)) throw error;
+      if (!signal.aborted) {
         note(
           'The log beside could not be read as one: the floor of the cold read is the file of the floors.',
         );
       }
-      return speed;
-    };
-  } finally {
-    admin.close();
-  }
+      return null;
+    }
+  };
 }
 
 async function fill(
@@ -235,10 +227,10 @@ export async function fillLog(
   if (first) observer.note(`Filling ended early: ${first.message}.`);
 }
 
-async function endOf(endpoint: string, topic: number): Promise<number> {
+async function describe(endpoint: string, topic: number): Promise<TopicDescription> {
   const admin = await Admin.open({ endpoint, clientName: 'lance-bench' });
   try {
-    return (await admin.describeTopic(topic)).endOffset;
+    return await admin.describeTopic(topic);
   } finally {
     admin.close();
   }
@@ -250,14 +242,14 @@ async function catchUp(
   node: NodeUnderTest,
   topics: BenchTopics,
 ): Promise<Run> {
-  const ends = await Promise.all(topics.ids.map((id) => endOf(node.endpoint, id)));
+  const found = await Promise.all(topics.ids.map((id) => describe(node.endpoint, id)));
   const { run } = await read(
     'catch-up',
     {
       endpoint: node.endpoint,
       'topic-ids': topics.range,
       connections: options.connections,
-      to: Math.min(...ends),
+      to: Math.min(...found.map(({ endOffset }) => endOffset)),
       seconds: options.durationMs / 1000,
     },
     node,
@@ -279,7 +271,7 @@ async function tail(
     {
       endpoint: node.endpoint,
       'topic-ids': topic,
-      from: await endOf(node.endpoint, topic),
+      from: (await describe(node.endpoint, topic)).endOffset,
       connections: options.connections,
       'record-size': options.recordSize,
       rate: options.rate === 'max' ? 5_000 : options.rate,

@@ -1,3 +1,4 @@
+import { HEADER_BYTES, RECORD_HEADER_BYTES } from '../protocol/index.js';
 import { listening, play } from './child.js';
 import { processCpu } from './cpu.js';
 import type { Observer } from './observer.js';
@@ -9,9 +10,6 @@ import { median } from './statistics.js';
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
-/** Bytes of an ingest's header and of a record's (lwp.md). */
-const FRAME_HEADER = 44;
-const RECORD_HEADER = 5;
 /** Ways to write that suit a pipeline with little in flight, where the device's own best would wait too long. */
 const PIPELINE_POLICIES = ['262144:8:1048576', '262144:4:each'];
 /** How the bare pipeline writes under a schedule: one small write at a time with all that is there, as a group commit does. */
@@ -79,7 +77,7 @@ export async function measureFloor(
   const network = await play(
     'network',
     {
-      'frame-bytes': FRAME_HEADER + RECORD_HEADER + Math.min(options.recordSize, MiB - 64),
+      'frame-bytes': HEADER_BYTES + RECORD_HEADER_BYTES + Math.min(options.recordSize, MiB - 64),
       seconds: seconds * 0.1,
     },
     { signal },

@@ -1,10 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { listening, play } from './child.js';
 
 const MiB = 2 ** 20;
-/** Most segments that are read as a log: fewer than the native half opens. */
-const MOST_SEGMENTS = 1_000;
 
 /** How the bare pipeline reads: blocks under way. A block below 1 MiB is one operation of a virtio disk, whose requests have 254 pages. */
 const READ_WAYS = [
@@ -61,50 +57,18 @@ async function pipeline(
 
 /**
  * A log of `bytes` in the folder `dir` of a topic, read as cold as a reader finds it: each way to read ahead has a part of its own, so that
- * none reads what another one has brought into somebody's memory. Bytes a second of the best; null when it was aborted, or when the log
- * has not one whole block for each way, or more segments than are opened, or cannot be looked at. Throws BenchError.
+ * none reads what another one has brought into somebody's memory. Bytes a second of the best, null when it was aborted. Throws BenchError,
+ * also where a part has no whole block, or the log more segments than the native half opens.
  */
 export async function readLog(dir: string, bytes: number, signal: AbortSignal): Promise<number | null> {
-  const lengths = signal.aborted ? undefined : segmentBytes(dir, bytes);
-  if (!lengths || lengths.length > MOST_SEGMENTS) return null;
   const part = Math.floor(bytes / READ_WAYS.length);
   let best: number | null = null;
-  for (const [number, { block, depth }] of READ_WAYS.entries()) {
-    const [from, to] = [number * part, (number + 1) * part];
-    if (!hasBlock(lengths, from, to, block)) return null;
-    const speed = await pipeline({ dir, log: dir, from, to, block, depth }, WHOLE_LOG_SECONDS, signal);
+  for (const [number, way] of READ_WAYS.entries()) {
+    const place = { dir, log: dir, from: number * part, to: (number + 1) * part };
+    const speed = await pipeline({ ...place, ...way }, WHOLE_LOG_SECONDS, signal);
     // Half a measurement is none.
     if (signal.aborted || speed === null) return null;
     best = Math.max(best ?? 0, speed);
   }
   return best;
-}
-
-/**
- * Bytes of each segment in a topic's folder, in order, of a log of `bytes`: what is reserved behind its end is none of it. Undefined
- * where the system lets nobody look.
- */
-function segmentBytes(dir: string, bytes: number): number[] | undefined {
-  let left = bytes;
-  try {
-    const names = readdirSync(dir).filter((name) => name.endsWith('.lnc'));
-    return names.sort().map((name) => {
-      const length = Math.min(left, statSync(join(dir, name)).size);
-      left -= length;
-      return length;
-    });
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether a whole block of some segment lies between two bytes of the log. */
-function hasBlock(lengths: readonly number[], from: number, to: number, block: number): boolean {
-  let start = 0;
-  return lengths.some((length) => {
-    const first = Math.ceil(Math.max(0, from - start) / block) * block;
-    const end = Math.min(length, to - start);
-    start += length;
-    return first + block <= end;
-  });
 }

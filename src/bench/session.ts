@@ -19,6 +19,8 @@ const FLOOR_SECONDS = { least: 2, most: 20 };
 const REPLAYED = 1_000_000;
 /** Space to be left on the disk: what a node keeps free by default, and the floor's file. */
 export const RESERVE_BYTES = 1.5 * 2 ** 30;
+/** What a log takes on the disk for a byte in it, batches and what is reserved counted. */
+export const LOG_OVERHEAD = 1.1;
 /** More than any device here writes, bytes a second: whether a log of the whole run would fit. */
 const FASTEST_BYTES = 3e9;
 

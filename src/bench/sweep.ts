@@ -13,6 +13,7 @@ import {
   checkRuns,
   Floors,
   inSession,
+  LOG_OVERHEAD,
   RESERVE_BYTES,
   type Session,
   settle,
@@ -147,7 +148,7 @@ async function attempt(
 
 /** Whether a log of this size leaves room for what is written during the measurement. */
 function fits({ workspace, note }: Session, bytes: number, { topics, endpoint }: BenchOptions): boolean {
-  if (endpoint || bytes * topics * 1.1 + 2 * RESERVE_BYTES < workspace.free()) return true;
+  if (endpoint || bytes * topics * LOG_OVERHEAD + 2 * RESERVE_BYTES < workspace.free()) return true;
   note(`log-size ${showValue('logSize', bytes)} does not fit this disk and was left out.`);
   return false;
 }

@@ -90,6 +90,12 @@ function threadsOf(pid: number): { name: string; cpus: string; nice: number; tur
   });
 }
 
+/** The engine's threads, the workers of its rings among them, and the control plane's. */
+function sidesOf<T extends { name: string }>(threads: readonly T[]): [T[], T[]] {
+  const isEngine = ({ name }: T) => /^(lance|iou)-/.test(name);
+  return [threads.filter(isEngine), threads.filter((thread) => !isEngine(thread))];
+}
+
 /** Empty for a thread that ended after it was listed: workers of the kernel's rings come and go. */
 function statusOf(path: string): string {
   try {
@@ -169,13 +175,11 @@ describe('lance serve with numa.enabled', { timeout: 240_000 }, () => {
   it('lets the control plane give way to the engine where CPUs are short', async () => {
     const { pid } = await serve({});
     const threads = threadsOf(pid);
-    const [engine, control] = [true, false].map((wanted) =>
-      threads.filter(({ name }) => /^(lance|iou)-/.test(name) === wanted),
-    );
-    expect(engine?.map(({ name }) => name)).toContain('lance-keeper');
-    expect(new Set(engine?.map(({ nice }) => nice))).toEqual(new Set([getPriority()]));
-    expect(control?.length).toBeGreaterThan(1);
-    expect(new Set(control?.map(({ nice }) => nice))).toEqual(new Set([Math.min(getPriority() + 10, 19)]));
+    const [engine, control] = sidesOf(threads);
+    expect(engine.map(({ name }) => name)).toContain('lance-keeper');
+    expect(new Set(engine.map(({ nice }) => nice))).toEqual(new Set([getPriority()]));
+    expect(control.length).toBeGreaterThan(1);
+    expect(new Set(control.map(({ nice }) => nice))).toEqual(new Set([Math.min(getPriority() + 10, 19)]));
   });
 
   it('gives the control plane long turns, so that an agent that wakes goes first', async (context) => {
@@ -185,13 +189,11 @@ describe('lance serve with numa.enabled', { timeout: 240_000 }, () => {
     // One that ends meanwhile tells nothing either.
     const threads = threadsOf(pid).filter(({ turn }) => turn !== undefined);
     if (threads.length === 0) context.skip('the kernel tells nothing of turns');
-    const [engine, control] = [true, false].map((wanted) =>
-      threads.filter(({ name }) => /^(lance|iou)-/.test(name) === wanted),
-    );
-    expect(engine?.map(({ name }) => name)).toContain('lance-keeper');
-    expect(engine?.filter(({ turn }) => turn === 100_000_000)).toEqual([]);
-    expect(control?.length).toBeGreaterThan(1);
-    expect(new Set(control?.map(({ turn }) => turn))).toEqual(new Set([100_000_000]));
+    const [engine, control] = sidesOf(threads);
+    expect(engine.map(({ name }) => name)).toContain('lance-keeper');
+    expect(engine.filter(({ turn }) => turn === 100_000_000)).toEqual([]);
+    expect(control.length).toBeGreaterThan(1);
+    expect(new Set(control.map(({ turn }) => turn))).toEqual(new Set([100_000_000]));
   });
 
   it('refuses a node and a card that are not there, with those that are', async () => {

@@ -95,7 +95,6 @@ pub fn open_log(dir: &Path) -> Result<Vec<(Handle, u64)>, LoadError> {
     let storage = storage(dir)?;
     let mut names = storage.list("").map_err(LoadError::system(tried()))?;
     names.retain(|name| name.ends_with(".lnc"));
-    names.sort();
     if names.is_empty() || names.len() > MOST_FILES as usize {
         return Err(LoadError::Usage(format!(
             "{} has {} segments, and 1 to {MOST_FILES} can be read",

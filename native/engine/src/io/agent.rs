@@ -392,19 +392,25 @@ impl IoAgent {
 
     /// Asks for what the topics behind the next ones in a queue need.
     pub(super) fn look_ahead(&self, queue: &SlotQueue) {
-        if !self.map.are_many() {
-            return;
+        if self.map.are_many() {
+            let slot = |ahead| queue.peek_at(ahead).map(TopicSlot);
+            self.approach_topics(slot(FAR), slot(NEAR));
         }
-        if let Some(slot) = queue.peek_at(FAR) {
-            approach(&self.topics[slot as usize]);
+    }
+
+    /// Asks for the topic that is far, and for what the nearer one names.
+    #[inline]
+    pub(super) fn approach_topics(&self, far: Option<TopicSlot>, near: Option<TopicSlot>) {
+        if let Some(slot) = far {
+            approach(&self.topics[slot.index()]);
         }
-        if let Some(slot) = queue.peek_at(NEAR) {
-            self.approach_parts(TopicSlot(slot));
+        if let Some(slot) = near {
+            self.approach_parts(slot);
         }
     }
 
     /// Asks for what a topic names: its segment and its slab as they are held, and what waits in front.
-    pub(super) fn approach_parts(&self, slot: TopicSlot) {
+    fn approach_parts(&self, slot: TopicSlot) {
         let topic = &self.topics[slot.index()];
         if let Some(at) = topic.last_segment {
             self.segments.approach(at);

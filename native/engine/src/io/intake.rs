@@ -1,6 +1,6 @@
 //! Takes over what the ingest agent laid out.
 
-use super::agent::IoAgent;
+use super::agent::{IoAgent, FAR, NEAR};
 use super::segment::Segment;
 use super::slabs::Held;
 use super::topic::{Batch, End, Frame, Phase, Settle};
@@ -8,7 +8,7 @@ use crate::error::{ErrorCode, Reason, Refusal};
 use crate::format::batch::BATCH_HEADER;
 use crate::format::names::SegmentName;
 use crate::handoff::{BatchPlace, FromDisk, ToDisk};
-use crate::memory::{approach, SlabId};
+use crate::memory::SlabId;
 use crate::messages::FromIo;
 use crate::recovery::Position;
 use crate::topics::TopicSlot;
@@ -16,8 +16,8 @@ use crate::topics::TopicSlot;
 /// Messages taken in one duty cycle at most.
 const BURST: usize = 1024;
 
-/// Messages between two steps of looking ahead: a frame makes two.
-const STEP: usize = 8;
+/// Messages that a frame makes, mostly: looking ahead counts frames.
+const MESSAGES: usize = 2;
 
 impl IoAgent {
     /// Takes what is there. Returns how much that was.
@@ -96,12 +96,8 @@ impl IoAgent {
             _ => None,
         };
         let coming = self.ends.from_ingest.coming();
-        if let Some(slot) = coming.get(2 * STEP).and_then(slot_of) {
-            approach(&self.topics[slot.index()]);
-        }
-        if let Some(slot) = coming.get(STEP).and_then(slot_of) {
-            self.approach_parts(slot);
-        }
+        let slot = |topics| coming.get(topics * MESSAGES).and_then(slot_of);
+        self.approach_topics(slot(FAR), slot(NEAR));
     }
 
     fn begin_segment(&mut self, slot: TopicSlot, name: SegmentName) {
