@@ -47,9 +47,12 @@ struct Incoming {
     sum: Running,
     /// The first bytes of the payload; all of it for what is no data.
     head: Vec<u8>,
+    /// What follows it was asked for.
+    asked: bool,
 }
 
-/// A connection. Requests go out by themselves; at most two are under way, the second sent when the first's answer begins.
+/// A connection. Requests go out by themselves; at most two are under way, the second sent while the first's answer
+/// still comes.
 #[derive(Debug)]
 pub struct Fetcher {
     socket: TcpStream,
@@ -146,6 +149,7 @@ impl Fetcher {
                         header,
                         sum: Running::new(KIND),
                         head: Vec::new(),
+                        asked: false,
                     });
                 }
                 continue;
@@ -161,15 +165,14 @@ impl Fetcher {
             } else {
                 now.len()
             };
-            let had = frame.head.len();
             frame.head.extend(now.iter().take(keep));
-            if is_data && had < ANSWER_HEAD && frame.head.len() == ANSWER_HEAD {
-                let answer = answer_of(&frame.head);
-                if answer.next_offset < self.end {
-                    self.ask(answer.next_offset)?;
-                }
-            }
+            // While an answer still comes the next one is asked for. One that is whole is told first: the call that asks takes
+            // as long as a way over loopback.
             if frame.left > 0 {
+                if is_data && !frame.asked && frame.head.len() == ANSWER_HEAD {
+                    frame.asked = true;
+                    self.ask_behind(&frame)?;
+                }
                 self.incoming = Some(frame);
                 continue;
             }
@@ -179,6 +182,18 @@ impl Fetcher {
                 ));
             }
             self.finish(&frame, answered)?;
+            if is_data && !frame.asked {
+                self.ask_behind(&frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for what follows an answer whose head is here, unless that was all that is wanted.
+    fn ask_behind(&mut self, frame: &Incoming) -> Result<(), LoadError> {
+        let next = answer_of(&frame.head).next_offset;
+        if next < self.end {
+            self.ask(next)?;
         }
         Ok(())
     }
