@@ -37,6 +37,11 @@ impl TopicFiles {
             suspect: Vec::new(),
         }
     }
+    /// Whether it has this segment under this name.
+    #[must_use]
+    pub fn has(&self, name: &SegmentName) -> bool {
+        self.active.contains(name) || self.sealed.iter().any(|(other, _)| other == name)
+    }
     /// All segments by base offset. One that could not be sealed keeps its place among those that were sealed since.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = SegmentName> {
         let sealed = self.sealed.iter().map(|(name, _)| *name);

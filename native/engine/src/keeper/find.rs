@@ -121,7 +121,7 @@ impl Finder {
             return Ok(None);
         };
         let by = LocateBy::Offset(offset.max(name.base_offset));
-        let segment = Segment::open(&*self.storage, &topic, name)?;
+        let segment = self.open(slot, &topic, name)?;
         let found = segment.search(by)?;
         self.suspect(slot, &segment, name);
         let (position, header) = found.ok_or(refusal(id, Reason::Damaged, offset))?;
@@ -149,7 +149,7 @@ impl Finder {
             if name.base_offset >= below {
                 break;
             }
-            let segment = Segment::open(&*self.storage, &topic, name)?;
+            let segment = self.open(slot, &topic, name)?;
             let found = segment.search(by)?;
             self.suspect(slot, &segment, name);
             let Some((position, header)) = found else {
@@ -171,6 +171,19 @@ impl Finder {
             return Ok(within(&header, &payload, by));
         }
         Ok(None)
+    }
+
+    /// Opens a segment under the catalogue's lock: no file is open whose segment went before, so that the keeper can tell by
+    /// looking whether somebody reads what it is about to change.
+    fn open(&self, slot: TopicSlot, topic: &str, name: SegmentName) -> io::Result<Segment<'_>> {
+        let opened = self.catalogue.with(slot, |files| {
+            files
+                .has(&name)
+                .then(|| Segment::open(&*self.storage, topic, name))
+        });
+        opened
+            .flatten()
+            .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
     }
 
     /// The index of a sealed segment that lies is made anew by the keeper; an active one's is still being written.

@@ -78,7 +78,7 @@ impl Keeper {
 
     fn append_index(&mut self, key: IndexKey, unwritten: &Unwritten) -> io::Result<()> {
         let Unwritten { name, entries } = unwritten;
-        self.clock += 1;
+        self.uses += 1;
         if !self.indexes.contains_key(&key) {
             if self.indexes.len() >= OPEN_INDEXES {
                 let oldest = self
@@ -106,7 +106,7 @@ impl Keeper {
         let Some(index) = self.indexes.get_mut(&key) else {
             return Ok(());
         };
-        index.used = self.clock;
+        index.used = self.uses;
         let at = index.entries * ENTRY as u64;
         let idx: Vec<u8> = entries.iter().flat_map(IndexEntry::idx).collect();
         let pos: Vec<u8> = entries.iter().flat_map(IndexEntry::pos).collect();

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use super::files::{Catalogue, TopicFiles};
 use super::indexes::{Index, IndexKey, Unwritten};
 use super::names::Named;
+use super::recycled::Recycled;
+use super::remains::Remains;
 use super::spare::{make_chunk, make_reserve, DIRECT, FRESH_SPARES, REGION, SPARES};
 use super::{Job, Report};
+use crate::clock::Clock;
 use crate::format::names::{SegmentName, SEGMENTS_DIR};
 use crate::queue::{Receiver, Sender};
 use crate::recovery::write_checkpoint;
@@ -51,20 +54,30 @@ pub struct Keeper {
     /// Topics that have no segment yet: their first batches will want one each.
     pub(super) fresh: usize,
     pub(super) next_spare: u64,
-    pub(super) clock: u64,
+    /// Files of removed segments that wait for the next ones.
+    pub(super) recycled: Vec<Recycled>,
+    /// Segments that each topic began since retention last removed some.
+    pub(super) begun: HashMap<TopicSlot, u32>,
+    /// Files whose blocks the remover gives back, and how many there were.
+    pub(super) remains: Remains,
+    pub(super) moved: u64,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Counts uses of indexes.
+    pub(super) uses: u64,
     /// Reports that the queue had no room for.
     unsaid: std::collections::VecDeque<Report>,
 }
 
 impl Keeper {
-    /// A keeper of the files under `storage`.
+    /// A keeper of the files under `storage`. What it removes in steps, the remover of `remains` does.
     #[must_use]
     pub fn new(
         storage: Arc<dyn Storage>,
         catalogue: Catalogue,
-        jobs: Receiver<Job>,
-        reports: Sender<Report>,
+        (jobs, reports): (Receiver<Job>, Sender<Report>),
         index_every_bytes: u64,
+        clock: Arc<dyn Clock>,
+        remains: Remains,
     ) -> Self {
         Self {
             storage,
@@ -83,7 +96,12 @@ impl Keeper {
             together: TOGETHER,
             fresh: 0,
             next_spare: 0,
-            clock: 0,
+            recycled: Vec::new(),
+            begun: HashMap::new(),
+            remains,
+            moved: 0,
+            clock,
+            uses: 0,
             unsaid: std::collections::VecDeque::new(),
         }
     }
@@ -118,6 +136,7 @@ impl Keeper {
         self.write_full_indexes();
         self.settle_names(named);
         self.drop_raw();
+        self.let_recycled_go(None);
         while let Some(report) = self.unsaid.pop_front() {
             if let Err(report) = self.reports.push(report) {
                 self.unsaid.push_front(report);
@@ -210,7 +229,13 @@ impl Keeper {
                 file,
                 to,
             } => {
-                let result = self.storage.allocate(file, to).map(|()| to).map_err(errno);
+                let mut reserved = self.storage.allocate(file, to);
+                if matches!(&reserved, Err(e) if e.kind() == io::ErrorKind::StorageFull)
+                    && self.free_recycled()
+                {
+                    reserved = self.storage.allocate(file, to);
+                }
+                let result = reserved.map(|()| to).map_err(errno);
                 self.say(Report::Extended {
                     segment,
                     slot,
@@ -307,6 +332,7 @@ impl Drop for Keeper {
     /// A directory that was stopped cleanly has whole indexes.
     fn drop(&mut self) {
         while self.write_some_indexes() > 0 {}
+        self.remains.close();
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Thread: one of its own, no agent; it may block and allocate. The simulator runs it inline. The finder, a second such
 //! thread, looks addresses up on disk, so that a slow rename never delays a reader; the flusher, a third one, waits for
-//! calls that make everything durable.
+//! calls that make everything durable; the remover, a fourth one, gives blocks back.
 
 mod files;
 mod find;
@@ -10,6 +10,10 @@ mod flusher;
 mod indexes;
 mod jobs;
 mod names;
+mod recycled;
+mod remains;
+#[cfg(test)]
+mod removal_tests;
 mod sealed;
 mod spare;
 
@@ -17,6 +21,7 @@ pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;
 pub use flusher::{FlushAll, FlushedAll, Flusher};
 pub use jobs::Keeper;
+pub use remains::{Remains, Remover, REST, STEP};
 pub use spare::{make_chunk, REGION};
 
 use crate::error::Refusal;

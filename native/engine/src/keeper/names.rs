@@ -28,16 +28,26 @@ impl Keeper {
     ) -> io::Result<Named> {
         let path = self.path(slot, name, "lnc")?;
         let dir = self.dir(slot)?;
-        let raw = !self.raw.is_empty();
-        if !raw && self.spares.is_empty() {
+        let recycled = self.take_recycled(slot);
+        let raw = recycled.is_none() && !self.raw.is_empty();
+        if recycled.is_none() && !raw && self.spares.is_empty() {
             let number = self.spare_number();
-            let spare = make_spares(&*self.storage, &[number])?;
-            self.spares.extend(spare);
+            let mut spare = make_spares(&*self.storage, &[number]);
+            if matches!(&spare, Err(e) if e.kind() == io::ErrorKind::StorageFull)
+                && self.free_recycled()
+            {
+                spare = make_spares(&*self.storage, &[number]);
+            }
+            self.spares.extend(spare?);
         }
-        let Some(spare) = self.raw.pop().or_else(|| self.spares.pop()) else {
+        let spare = recycled
+            .or_else(|| self.raw.pop())
+            .or_else(|| self.spares.pop());
+        let Some(spare) = spare else {
             return Err(io::ErrorKind::NotFound.into());
         };
         self.storage.rename(&spare, &path)?;
+        *self.begun.entry(slot).or_default() += 1;
         self.catalogue.with(slot, |files| files.active.push(*name));
         if name.base_offset == 0 {
             self.fresh = self.fresh.saturating_sub(1);
@@ -141,7 +151,7 @@ impl Keeper {
 
     fn spare_number(&mut self) -> u64 {
         self.next_spare = if self.spares_failed() {
-            self.clock + 1
+            self.uses + 1
         } else {
             self.next_spare + 1
         };
@@ -154,10 +164,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::spare::REGION;
-    use super::super::{Catalogue, Job, Keeper, Report, TopicFiles};
+    use super::super::{Catalogue, Job, Keeper, Remains, Report, TopicFiles, STEP};
     use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR};
     use crate::queue::queue;
-    use crate::sim::{Barrier, DirKind, Fault, IoKind, SimDisk, Survival};
+    use crate::sim::{Barrier, DirKind, Fault, IoKind, SimClock, SimDisk, Survival};
     use crate::storage::Storage as _;
     use crate::topics::TopicSlot;
 
@@ -197,7 +207,14 @@ mod tests {
         disk.flush_dir("").unwrap();
         let (mut to, jobs) = queue(64);
         let (reports, mut from) = queue(64);
-        let mut keeper = Keeper::new(Arc::new(disk.clone()), catalogue, jobs, reports, 4096);
+        let mut keeper = Keeper::new(
+            Arc::new(disk.clone()),
+            catalogue,
+            (jobs, reports),
+            4096,
+            Arc::new(SimClock::default()),
+            Remains::new(STEP),
+        );
         for topic in 0..TOPICS {
             let job = Job::Create {
                 segment: topic,

@@ -4,9 +4,9 @@ use std::io;
 
 use super::jobs::Keeper;
 use super::Kept;
-use crate::format::names::{SegmentName, SEGMENTS_DIR, TEMPORARY};
+use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR, TEMPORARY};
 use crate::recovery::rebuild_index;
-use crate::storage::Handle;
+use crate::storage::{Handle, Open};
 use crate::topics::TopicSlot;
 
 impl Keeper {
@@ -109,20 +109,29 @@ impl Keeper {
             removed_segments: 0,
             removed_bytes: 0,
         };
+        let mut moved = Vec::new();
         for (i, (name, len)) in doomed.iter().enumerate() {
             // Oldest first, so that a crash in between leaves no gap.
-            if let Err(error) = self.unlink(name, &topic) {
-                self.catalogue.with(slot, |files| {
-                    files.sealed.splice(..0, doomed[i..].to_vec()).count()
-                });
-                return Err(error);
+            match self.take_away(name, &topic, *len) {
+                Ok(to) => moved.extend(to.map(|to| (to, *len))),
+                Err(error) => {
+                    self.catalogue.with(slot, |files| {
+                        files.sealed.splice(..0, doomed[i..].to_vec()).count()
+                    });
+                    return Err(error);
+                }
             }
             kept.removed_segments += 1;
             kept.removed_bytes += len;
         }
+        if !moved.is_empty() {
+            self.storage.flush_dir(SPARE_DIR)?;
+        }
         if !doomed.is_empty() {
             self.storage.flush_dir(&dir)?;
         }
+        // Not before: under a name that a crash brings back, a segment is whole.
+        self.recycle(slot, moved);
         self.catalogue.with(slot, |files| {
             kept.first = files
                 .sealed
@@ -134,14 +143,42 @@ impl Keeper {
         Ok(kept)
     }
 
-    fn unlink(&self, name: &SegmentName, topic: &str) -> io::Result<()> {
+    /// Takes a segment of `len` bytes out of its topic. Returns where it is now, if it is too large to be removed at once.
+    fn take_away(
+        &mut self,
+        name: &SegmentName,
+        topic: &str,
+        len: u64,
+    ) -> io::Result<Option<String>> {
+        let to = (len > self.remains.step()).then(|| self.moved_path());
         for extension in ["lnc", "idx", "pos"] {
-            match self.storage.unlink(&name.path(topic, extension)) {
+            let path = name.path(topic, extension);
+            let gone = match &to {
+                Some(to) if extension == "lnc" => self.storage.rename(&path, to),
+                _ => self.storage.unlink(&path),
+            };
+            match gone {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        Ok(())
+        Ok(to)
+    }
+
+    /// Whether a file is removed in steps.
+    fn is_large(&self, path: &str) -> bool {
+        let Ok(file) = self.storage.open(path, Open::default()) else {
+            return false;
+        };
+        let len = self.storage.len(file);
+        self.storage.close(file);
+        len.is_ok_and(|len| len > self.remains.step())
+    }
+
+    /// A name in `spare/` that no file has: it is empty when a node starts.
+    fn moved_path(&mut self) -> String {
+        self.moved += 1;
+        format!("{SPARE_DIR}/removed-{:08}.lnc", self.moved)
     }
 
     pub(super) fn remove_topic(&mut self, slot: TopicSlot) -> io::Result<()> {
@@ -160,13 +197,22 @@ impl Keeper {
         self.unwritten.retain(|(other, _), _| *other != slot);
         self.enough.retain(|(other, _)| *other != slot);
         self.torn.retain(|(other, _)| *other != slot);
+        self.begun.remove(&slot);
+        self.let_recycled_go(Some(slot));
         let dir = format!("{SEGMENTS_DIR}/{}", files.name);
         let doomed = format!("{dir}{TEMPORARY}{}", files.id);
         self.storage.rename(&dir, &doomed)?;
         self.storage.flush_dir(SEGMENTS_DIR)?;
         // From here on it is gone; what is left over, recovery removes.
         for name in self.storage.list(&doomed).unwrap_or_default() {
-            let _ = self.storage.unlink(&format!("{doomed}/{name}"));
+            let path = format!("{doomed}/{name}");
+            let large = name.ends_with(".lnc") && self.is_large(&path);
+            let to = self.moved_path();
+            if large && self.storage.rename(&path, &to).is_ok() {
+                self.remains.add(to);
+            } else {
+                let _ = self.storage.unlink(&path);
+            }
         }
         let _ = self.storage.remove_dir(&doomed);
         Ok(())

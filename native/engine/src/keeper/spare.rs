@@ -100,6 +100,13 @@ pub fn make_chunk(storage: &dyn Storage, number: u64, bytes: u64) -> io::Result<
     storage.open(&path, DIRECT)
 }
 
+/// How files are opened whose contents are no more.
+pub const CUT: Open = Open {
+    write: true,
+    create: false,
+    direct: false,
+};
+
 /// How files are opened that a ring writes.
 pub const DIRECT: Open = Open {
     write: true,

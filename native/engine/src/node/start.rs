@@ -93,8 +93,16 @@ impl Node {
             finder: wiring.finder,
             flusher: wiring.flusher,
         };
-        let helpers =
-            start_helpers(&config, &limits, chosen, &places, &data, ends).map_err(no_thread)?;
+        let helpers = start_helpers(
+            &config,
+            &limits,
+            chosen,
+            &places,
+            &data,
+            clock.clone(),
+            ends,
+        )
+        .map_err(no_thread)?;
         let waker = ControlWaker::new(&chosen).map_err(no_thread)?;
         let front = Front::new(
             wiring.front,

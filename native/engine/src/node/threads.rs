@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
+use std::thread;
 
 use super::agents::Agents;
 use super::data_dir::DataDir;
@@ -14,8 +15,8 @@ use crate::clock::Clock;
 use crate::counters::CountersFile;
 use crate::io::FILL;
 use crate::keeper::{
-    Answer, Catalogue, Finder, FlushAll, FlushedAll, Flusher, Job, Keeper, Question, Report,
-    TopicFiles,
+    Answer, Catalogue, Finder, FlushAll, FlushedAll, Flusher, Job, Keeper, Question, Remains,
+    Remover, Report, TopicFiles, REST, STEP,
 };
 use crate::layout::ThreadPlan;
 use crate::limits::Limits;
@@ -25,6 +26,7 @@ use crate::queue::{Receiver, Sender};
 use crate::ring::{Chosen, RingConfig};
 use crate::runner::{Runner, RunnerConfig, RunnerCounters};
 use crate::topics::TopicSlot;
+use crate::wake::WakeHandle;
 
 /// The helpers' ends of the queues.
 pub(super) struct HelperEnds {
@@ -33,7 +35,7 @@ pub(super) struct HelperEnds {
     pub flusher: (Receiver<FlushAll>, Sender<FlushedAll>),
 }
 
-/// Starts the keeper, the finder and the flusher on the recovered topics.
+/// Starts the keeper, the finder, the flusher and the remover on the recovered topics.
 ///
 /// # Errors
 /// The system refuses a thread; none is left then.
@@ -43,6 +45,7 @@ pub(super) fn start_helpers(
     chosen: Chosen,
     places: &Places,
     data: &DataDir,
+    clock: Arc<dyn Clock>,
     ends: HelperEnds,
 ) -> io::Result<Vec<Helper>> {
     // The finder may be asked before the keeper has heard of the topics.
@@ -51,12 +54,14 @@ pub(super) fn start_helpers(
         catalogue.add(TopicSlot(slot), TopicFiles::of(topic));
     }
     let io = places.wake(IO);
+    let remains = Remains::new(STEP);
     let mut keeper = Keeper::new(
         data.storage.clone(),
         catalogue.clone(),
-        ends.keeper.0,
-        ends.keeper.1,
+        ends.keeper,
         config.index_every_bytes,
+        clock,
+        remains.clone(),
     );
     let keep = move || keeper.work();
     let (questions, found) = ends.finder;
@@ -64,10 +69,21 @@ pub(super) fn start_helpers(
     let find = move || finder.work();
     let mut flusher = Flusher::new(data.storage.clone(), ends.flusher.0, ends.flusher.1);
     let flush = move || flusher.work();
+    let mut remover = Remover::new(data.storage.clone(), remains);
+    let remove = move || {
+        let done = remover.work();
+        if done > 0 && remover.may_rest() {
+            thread::sleep(REST);
+        }
+        done
+    };
+    // Nobody wakes it: a removed file waits a second at most.
+    let (unwoken, nobody) = (WakeHandle::new(), WakeHandle::nobody());
     Ok(vec![
         Helper::start("lance-keeper", &places.keeper, io.clone(), chosen, keep)?,
         Helper::start("lance-finder", &places.finder, io.clone(), chosen, find)?,
         Helper::start("lance-flusher", &places.flusher, io, chosen, flush)?,
+        Helper::start("lance-remover", &unwoken, nobody, chosen, remove)?,
     ])
 }
 

@@ -10,7 +10,7 @@ use super::labels::{Barrier, DirKind, FileKind};
 use super::medium::{InFlight, Node};
 use super::names::{Ino, NameChange, Place, ROOT};
 use crate::limits::BLOCK;
-use crate::storage::{Handle, Open, Storage};
+use crate::storage::{Handle, Open, Others, Storage};
 
 /// Free space of a disk that is not full.
 const ROOMY: u64 = 1 << 40;
@@ -112,6 +112,23 @@ impl Storage for SimDisk {
     fn allocate(&self, file: Handle, len: u64) -> io::Result<()> {
         self.state()
             .resize(file, IoKind::Allocate, len, Change::Grow(len))
+    }
+
+    fn blank(&self, file: Handle, len: u64) -> io::Result<()> {
+        self.truncate(file, 0)?;
+        self.allocate(file, len)?;
+        self.flush(file)
+    }
+
+    fn others(&self, file: Handle) -> Others {
+        let state = self.state();
+        let Some(open) = state.handles.get(&file.0) else {
+            return Others::Unknown;
+        };
+        match state.handles.values().filter(|o| o.ino == open.ino).count() {
+            1 => Others::Nobody,
+            _ => Others::Readers,
+        }
     }
 
     fn flush(&self, file: Handle) -> io::Result<()> {

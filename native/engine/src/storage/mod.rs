@@ -27,6 +27,16 @@ pub struct Open {
     pub direct: bool,
 }
 
+/// Who, besides the one who asks, can see what becomes of a file's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    Nobody,
+    /// It is open elsewhere, in this process or in another.
+    Readers,
+    /// The file has a second name (a backup's hard link), or the file system does not tell.
+    Unknown,
+}
+
 /// A data directory and what a node does to its files. Every call may block.
 ///
 /// A change of names (create, rename, unlink, make_dir) is durable only after `flush_dir` of the directory it is in; the
@@ -52,6 +62,17 @@ pub trait Storage: Send + Sync {
     fn truncate(&self, file: Handle, len: u64) -> io::Result<()>;
     /// Reserves blocks up to `len` and extends the file to it; new bytes read as zeros.
     fn allocate(&self, file: Handle, len: u64) -> io::Result<()>;
+    /// Makes the file read as zeros from its start to `len`, its new length, and keeps its blocks; durable when it returns.
+    /// Storage that cannot says `Unsupported`.
+    fn blank(&self, file: Handle, len: u64) -> io::Result<()> {
+        let _ = (file, len);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Who else can see a file that is open for writing here.
+    fn others(&self, file: Handle) -> Others {
+        let _ = file;
+        Others::Unknown
+    }
     /// `fdatasync`, the length included.
     fn flush(&self, file: Handle) -> io::Result<()>;
     /// Makes the names in a directory durable. `""` is the data directory itself.

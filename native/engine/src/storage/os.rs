@@ -12,11 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::whole::WholeSync;
-use super::{Handle, Open, Storage};
+use super::{Handle, Open, Others, Storage};
 use crate::format::names::{SEGMENTS_DIR, SPARE_DIR};
 
 /// The file whose lock says that a node runs here (formats.md).
 const LOCK: &str = "LOCK";
+
+/// `fcntl` that chooses the signal of a lease (Linux, `asm-generic/fcntl.h`; the libc crate lacks it).
+const F_SETSIG: libc::c_int = 10;
 
 /// A data directory of this machine.
 pub struct OsStorage {
@@ -203,6 +206,20 @@ pub fn next_data(descriptor: BorrowedFd, at: u64) -> io::Result<Option<u64>> {
     }
 }
 
+/// `fallocate` from the start of the file up to `len`.
+fn fallocate(file: &File, mode: libc::c_int, len: u64) -> io::Result<()> {
+    loop {
+        // SAFETY: plain system call on a descriptor that is open.
+        if unsafe { libc::fallocate(file.as_raw_fd(), mode, 0, len as libc::off_t) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 impl Storage for OsStorage {
     fn open(&self, path: &str, how: Open) -> io::Result<Handle> {
         let path = self.path(path)?;
@@ -263,21 +280,49 @@ impl Storage for OsStorage {
 
     fn allocate(&self, handle: Handle, len: u64) -> io::Result<()> {
         let file = file(handle);
-        loop {
-            // SAFETY: plain system call on a descriptor that is open.
-            let done = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, len as libc::off_t) };
-            if done == 0 {
-                return Ok(());
+        match fallocate(&file, 0, len) {
+            // No reservation on this file system; the writes of zeros that follow take the blocks.
+            Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                if file.metadata()?.len() < len {
+                    file.set_len(len)?;
+                }
+                Ok(())
             }
-            let error = io::Error::last_os_error();
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                // No reservation on this file system; the writes of zeros that follow take the blocks.
-                Some(libc::EOPNOTSUPP) if file.metadata()?.len() < len => return file.set_len(len),
-                Some(libc::EOPNOTSUPP) => return Ok(()),
-                _ => return Err(error),
-            }
+            done => done,
         }
+    }
+
+    fn blank(&self, handle: Handle, len: u64) -> io::Result<()> {
+        let file = file(handle);
+        fallocate(&file, libc::FALLOC_FL_ZERO_RANGE, len)?;
+        if file.metadata()?.len() > len {
+            file.set_len(len)?;
+        }
+        // ext4 without a journal writes an inode's extents out only where its times have changed, and `fdatasync` not even then.
+        file.set_modified(std::time::SystemTime::now())?;
+        file.sync_all()
+    }
+
+    fn others(&self, handle: Handle) -> Others {
+        let file = file(handle);
+        if file.metadata().map_or(0, |m| m.nlink()) > 1 {
+            return Others::Unknown;
+        }
+        // Whoever opens a file with a lease on it has the holder sent a signal: one that nothing minds.
+        // SAFETY: plain system calls on a descriptor that is open.
+        let leased = unsafe {
+            libc::fcntl(handle.0, F_SETSIG, libc::SIGURG);
+            libc::fcntl(handle.0, libc::F_SETLEASE, libc::F_WRLCK) == 0
+        };
+        if !leased {
+            return match io::Error::last_os_error().kind() {
+                io::ErrorKind::WouldBlock => Others::Readers,
+                _ => Others::Unknown,
+            };
+        }
+        // SAFETY: as above.
+        unsafe { libc::fcntl(handle.0, libc::F_SETLEASE, libc::F_UNLCK) };
+        Others::Nobody
     }
 
     fn flush(&self, handle: Handle) -> io::Result<()> {
@@ -506,5 +551,48 @@ mod tests {
         assert_eq!(flags(plain) & libc::O_DIRECT, 0);
         assert!(cached.announcements().is_empty());
         cached.close(plain);
+    }
+
+    #[test]
+    fn a_blank_file_reads_as_zeros_and_keeps_its_blocks() {
+        let dir = Dir::new(&std::env::temp_dir(), "blank");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        let file = storage.open("a", NEW).unwrap();
+        storage.write_at(file, &[1; 100_000], 0).unwrap();
+        storage.flush(file).unwrap();
+        let blocks = || fs::metadata(dir.0.join("a")).unwrap().blocks();
+        let before = blocks();
+        match storage.blank(file, 102_400) {
+            Ok(()) => {
+                assert_eq!(fs::read(dir.0.join("a")).unwrap(), [0; 102_400]);
+                assert_eq!(blocks(), before);
+            }
+            // Memory as a disk.
+            Err(e) => assert_eq!(e.raw_os_error(), Some(libc::EOPNOTSUPP), "{e}"),
+        }
+        storage.close(file);
+    }
+
+    #[test]
+    fn a_file_tells_whether_somebody_else_can_see_it() {
+        let dir = Dir::new(&std::env::temp_dir(), "others");
+        let storage = OsStorage::new(&dir.0, true).unwrap();
+        let file = storage.open("a", NEW).unwrap();
+        assert_eq!(storage.others(file), Others::Nobody);
+        for how in [
+            Open::default(),
+            Open {
+                write: true,
+                ..Open::default()
+            },
+        ] {
+            let other = storage.open("a", how).unwrap();
+            assert_eq!(storage.others(file), Others::Readers, "{how:?}");
+            storage.close(other);
+            assert_eq!(storage.others(file), Others::Nobody);
+        }
+        fs::hard_link(dir.0.join("a"), dir.0.join("backup")).unwrap();
+        assert_eq!(storage.others(file), Others::Unknown);
+        storage.close(file);
     }
 }

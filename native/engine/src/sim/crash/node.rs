@@ -11,7 +11,7 @@ use crate::format::names::chunk_path;
 use crate::handoff::Shared;
 use crate::ingest::{IngestAgent, IngestConfig, IngestEnds};
 use crate::io::{Flushes, IoAgent, IoCommand, IoConfig, IoEnds, IoEvent, IoPools};
-use crate::keeper::{make_chunk, Catalogue, Finder, Flusher, Keeper};
+use crate::keeper::{make_chunk, Catalogue, Finder, Flusher, Keeper, Remains, Remover};
 use crate::limits::{Limits, RESPONSE_HEADROOM};
 use crate::memory::{SlabClass, SlabTable, SlabTableBuilder};
 use crate::messages::{ChecksumKind, FetchData, FromIngest, FromIo, IngestFrame, ToIo};
@@ -35,16 +35,18 @@ pub enum Part {
     Keeper,
     Finder,
     Flusher,
+    Remover,
 }
 
 /// All of them.
-pub const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 7] = [
     Part::Ingest,
     Part::Io,
     Part::Reap,
     Part::Keeper,
     Part::Finder,
     Part::Flusher,
+    Part::Remover,
 ];
 
 /// Small, so that chunks and segments come to their ends all the time.
@@ -53,6 +55,8 @@ pub struct Sizes {
     pub chunk_bytes: u64,
     pub segment_max_bytes: u64,
     pub index_every_bytes: u64,
+    /// Larger segments are removed in such steps.
+    pub remove_step: u64,
 }
 
 impl Sizes {
@@ -64,6 +68,7 @@ impl Sizes {
             chunk_bytes: *rng.pick(&[1 << 20, (1 << 20) + 65_536, 2 << 20]),
             segment_max_bytes: *rng.pick(&[20_000, 100_000, 400_000, 2 << 20]),
             index_every_bytes: *rng.pick(&[4096, 65_536]),
+            remove_step: *rng.pick(&[4096, 65_536, 1 << 20]),
         }
     }
 }
@@ -123,6 +128,7 @@ pub struct SimNode {
     keeper: Keeper,
     finder: Finder,
     flusher: Flusher,
+    remover: Remover,
     shared: Arc<Shared>,
     table: Arc<SlabTable>,
     frames: Sender<IngestFrame>,
@@ -257,6 +263,7 @@ impl SimNode {
         io.load_commits(&recovered.commits);
         let catalogue = Catalogue::new(limits.topics);
         let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+        let remains = Remains::new(sizes.remove_step);
         let mut ring = SimRing::new(disk, clock, seed);
         if early {
             ring.complete_early();
@@ -269,13 +276,15 @@ impl SimNode {
             keeper: Keeper::new(
                 storage.clone(),
                 catalogue.clone(),
-                jobs,
-                reports,
+                (jobs, reports),
                 sizes.index_every_bytes,
+                Arc::new(clock.clone()),
+                remains.clone(),
             )
             .together_from(together),
             finder: Finder::new(storage.clone(), catalogue, questions, found),
-            flusher: Flusher::new(storage, asked, flushed),
+            flusher: Flusher::new(storage.clone(), asked, flushed),
+            remover: Remover::new(storage, remains),
             shared,
             table,
             frames,
@@ -408,6 +417,7 @@ impl SimNode {
             Part::Keeper => self.keeper.work(),
             Part::Finder => self.finder.work(),
             Part::Flusher => self.flusher.work(),
+            Part::Remover => self.remover.work(),
         }
     }
 }
