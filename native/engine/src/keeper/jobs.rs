@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::files::{Catalogue, TopicFiles};
 use super::indexes::{Index, IndexKey, Unwritten};
 use super::names::Named;
-use super::recycled::Recycled;
+use super::recycled::{Begun, Recycled};
 use super::remains::Remains;
 use super::spare::{make_chunk, make_reserve, DIRECT, FRESH_SPARES, REGION, SPARES};
 use super::{Job, Report};
@@ -56,8 +56,8 @@ pub struct Keeper {
     pub(super) next_spare: u64,
     /// Files of removed segments that wait for the next ones.
     pub(super) recycled: Vec<Recycled>,
-    /// Segments that each topic began since retention last removed some.
-    pub(super) begun: HashMap<TopicSlot, u32>,
+    /// Segments that each topic began.
+    pub(super) begun: HashMap<TopicSlot, Begun>,
     /// Files whose blocks the remover gives back, and how many there were.
     pub(super) remains: Remains,
     pub(super) moved: u64,

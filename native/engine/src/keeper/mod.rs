@@ -21,7 +21,7 @@ pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;
 pub use flusher::{FlushAll, FlushedAll, Flusher};
 pub use jobs::Keeper;
-pub use remains::{Remains, Remover, REST, STEP};
+pub use remains::{Remains, Remover, STEP};
 pub use spare::{make_chunk, REGION};
 
 use crate::error::Refusal;

@@ -47,7 +47,7 @@ impl Keeper {
             return Err(io::ErrorKind::NotFound.into());
         };
         self.storage.rename(&spare, &path)?;
-        *self.begun.entry(slot).or_default() += 1;
+        self.begun.entry(slot).or_default().now += 1;
         self.catalogue.with(slot, |files| files.active.push(*name));
         if name.base_offset == 0 {
             self.fresh = self.fresh.saturating_sub(1);

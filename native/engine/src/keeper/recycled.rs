@@ -16,6 +16,13 @@ const WAITS_NS: u64 = 60_000_000_000;
 /// What waits is at most such a part of what is free.
 const PART_OF_FREE: u64 = 8;
 
+/// Segments that a topic began since retention last removed some, and before that since the time before.
+#[derive(Default)]
+pub(super) struct Begun {
+    pub now: u32,
+    before: u32,
+}
+
 /// A file that waits.
 pub(super) struct Recycled {
     slot: TopicSlot,
@@ -26,9 +33,15 @@ pub(super) struct Recycled {
 
 impl Keeper {
     /// Takes care of files that retention moved to `spare/`, by path and length, durably: as many as the topic began segments
-    /// since the last time wait for its next ones, the others go.
+    /// since the last time, or before, wait for its next ones, the others go.
     pub(super) fn recycle(&mut self, slot: TopicSlot, moved: Vec<(String, u64)>) {
-        let mut wanted = self.begun.remove(&slot).unwrap_or(0);
+        let begun = self.begun.entry(slot).or_default();
+        // The more of two, so that a round that removes one more or fewer than it needs changes nothing.
+        let mut wanted = begun.now.max(begun.before);
+        *begun = Begun {
+            now: 0,
+            before: begun.now,
+        };
         let now_ns = self.clock.mono_ns();
         self.let_go(|file| {
             let mine = file.slot == slot;

@@ -14,10 +14,12 @@ use super::spare::CUT;
 use crate::storage::{Handle, Others, Storage};
 
 /// Bytes that are given back at once.
-pub const STEP: u64 = 16 << 20;
-/// How long the remover rests after each step.
-pub const REST: Duration = Duration::from_millis(10);
-/// From so many files on it does not: 16 MiB in 13 ms are less than a node can write.
+pub const STEP: u64 = 8 << 20;
+/// The remover rests so many times as long as its step took: the device is everybody's.
+const SHARE: u32 = 4;
+/// Never shorter than this.
+const SHORTEST: Duration = Duration::from_millis(5);
+/// Where so many files wait it does not rest: they come faster than they go.
 const MANY: usize = 4;
 
 /// Files that nobody looks for any more, by the path they have now: shared by keeper and remover. Recovery removes what a
@@ -117,10 +119,13 @@ impl Remover {
         1
     }
 
-    /// Whether it may rest: files do not come faster than they go.
+    /// How long it rests after a step that took so long.
     #[must_use]
-    pub fn may_rest(&self) -> bool {
-        self.remains.len() < MANY
+    pub fn rest(&self, step: Duration) -> Duration {
+        match self.remains.len() {
+            MANY.. => Duration::ZERO,
+            _ => SHORTEST.max(step * SHARE),
+        }
     }
 
     /// A file that nobody else has open. What cannot be cut goes as a whole.

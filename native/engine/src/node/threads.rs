@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use super::agents::Agents;
 use super::data_dir::DataDir;
@@ -16,7 +17,7 @@ use crate::counters::CountersFile;
 use crate::io::FILL;
 use crate::keeper::{
     Answer, Catalogue, Finder, FlushAll, FlushedAll, Flusher, Job, Keeper, Question, Remains,
-    Remover, Report, TopicFiles, REST, STEP,
+    Remover, Report, TopicFiles, STEP,
 };
 use crate::layout::ThreadPlan;
 use crate::limits::Limits;
@@ -71,9 +72,10 @@ pub(super) fn start_helpers(
     let flush = move || flusher.work();
     let mut remover = Remover::new(data.storage.clone(), remains);
     let remove = move || {
+        let before = Instant::now();
         let done = remover.work();
-        if done > 0 && remover.may_rest() {
-            thread::sleep(REST);
+        if done > 0 {
+            thread::sleep(remover.rest(before.elapsed()));
         }
         done
     };
