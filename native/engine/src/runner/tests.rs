@@ -7,10 +7,11 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::agent::Cx;
 use crate::clock::SystemClock;
-use crate::counters::read;
+use crate::counters::{read, CountersFile};
 use crate::queue::{queue, Receiver, Sender};
-use crate::ring::{Chosen, Features, RingConfig, Token};
+use crate::ring::{Chosen, Completion, Features, RingConfig, Token};
 
 const SMALL: RingConfig = RingConfig {
     sq_entries: 8,
