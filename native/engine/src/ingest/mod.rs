@@ -2,6 +2,7 @@
 
 mod agent;
 mod counters;
+mod frames;
 mod key;
 mod layout;
 mod payload;
