@@ -4,6 +4,7 @@
 
 mod agent;
 mod answers;
+mod backpressure;
 mod buffers;
 mod chunks;
 mod connection;
@@ -13,6 +14,7 @@ mod counters;
 mod deadlines;
 mod drain;
 mod frames;
+mod framing;
 mod inflight;
 mod keepalive;
 mod lifecycle;
