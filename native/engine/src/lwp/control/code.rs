@@ -1,0 +1,32 @@
+//! Command and answer codes.
+
+pub const CREATE_TOPIC: u64 = 0x01;
+pub const DELETE_TOPIC: u64 = 0x02;
+pub const LIST_TOPICS: u64 = 0x03;
+pub const GET_TOPIC: u64 = 0x04;
+pub const SET_RETENTION: u64 = 0x05;
+pub const CREATE_TOPIC_WITH_RETENTION: u64 = 0x06;
+pub const GET_CLUSTER_STATUS: u64 = 0x07;
+pub const AUTHENTICATE: u64 = 0x08;
+pub const AUTHENTICATE_RESPONSE: u64 = 0x09;
+pub const FETCH: u64 = 0x10;
+pub const FETCH_RESPONSE: u64 = 0x11;
+pub const CATCHING_UP: u64 = 0x12;
+pub const SUBSCRIBE: u64 = 0x20;
+pub const UNSUBSCRIBE: u64 = 0x21;
+pub const COMMIT_OFFSET: u64 = 0x22;
+pub const SUBSCRIBE_ACK: u64 = 0x23;
+pub const COMMIT_ACK: u64 = 0x24;
+pub const HELLO: u64 = 0x30;
+pub const HELLO_RESPONSE: u64 = 0x31;
+pub const FETCH_WAIT: u64 = 0x32;
+pub const LOCATE: u64 = 0x33;
+pub const LOCATE_RESPONSE: u64 = 0x34;
+pub const GET_COMMITTED: u64 = 0x35;
+pub const SET_TOPIC: u64 = 0x36;
+pub const DESCRIBE_TOPIC: u64 = 0x37;
+pub const FETCH_BATCHES: u64 = 0x38;
+pub const FETCH_BATCHES_RESPONSE: u64 = 0x39;
+pub const TOPIC_RESPONSE: u64 = 0x80;
+pub const CLUSTER_STATUS_RESPONSE: u64 = 0x81;
+pub const ERROR_RESPONSE: u64 = 0xFF;
