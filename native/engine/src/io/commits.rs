@@ -1,7 +1,10 @@
 //! Committed offsets: journaled, acknowledged when that is durable, checkpointed before a chunk is used again.
 
-use std::collections::{HashMap, VecDeque};
+mod table;
 
+use std::collections::VecDeque;
+
+use self::table::Table;
 use super::agent::IoAgent;
 use super::compose::Block;
 use crate::counters::CommitRows;
@@ -24,16 +27,7 @@ struct Waiting {
 
 /// All committed offsets of a node.
 pub struct Commits {
-    /// Open addressing over `(topic, consumer)`; linear probing, at most half full.
-    table: Vec<Option<CommittedOffset>>,
-    /// Where others read them.
-    rows: Option<CommitRows>,
-    used: u32,
-    /// How many of them each topic has, the expired ones not yet swept counted. Never grows: it has room for a topic a commit.
-    by_topic: HashMap<u32, u32>,
-    capacity: u32,
-    per_topic: u32,
-    ttl_s: u64,
+    table: Table,
     waiting: VecDeque<Waiting>,
     /// Of `waiting`, how many are in the block being written.
     in_block: usize,
@@ -56,13 +50,7 @@ impl Commits {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            table: vec![None; limits.commit_places() as usize],
-            rows: None,
-            used: 0,
-            by_topic: HashMap::with_capacity(limits.commits as usize),
-            capacity: limits.commits,
-            per_topic: limits.commits_per_topic,
-            ttl_s: limits.commit_ttl_ns / 1_000_000_000,
+            table: Table::new(limits),
             waiting: VecDeque::with_capacity(limits.commits as usize),
             in_block: 0,
             memory: Some(Vec::with_capacity(limits.commits as usize)),
@@ -75,12 +63,7 @@ impl Commits {
     }
     /// Shows every place of the table in `rows` from now on. Before the first commit.
     pub fn show_in(&mut self, rows: CommitRows) {
-        self.rows = Some(rows);
-    }
-    fn show(&self, place: usize) {
-        if let Some(rows) = &self.rows {
-            rows.show(place, self.table[place].as_ref());
-        }
+        self.table.show_in(rows);
     }
     /// Commits that no block has yet.
     #[must_use]
@@ -92,102 +75,22 @@ impl Commits {
     pub fn is_quiet(&self) -> bool {
         self.waiting.is_empty() && self.memory.is_some() && !self.due
     }
-    /// The committed offset of a consumer, if it has not expired.
-    #[must_use]
-    pub fn find(&self, topic: u32, consumer: u64, now_s: u64) -> Option<CommittedOffset> {
-        let at = self.place(topic, consumer).ok()?;
-        self.table[at].filter(|commit| !self.expired(commit, now_s))
-    }
     /// Sets a committed offset. False: no room.
     pub fn set(&mut self, commit: CommittedOffset) -> bool {
-        let at = match self.place(commit.topic, commit.consumer) {
-            Ok(at) => at,
-            Err(at) => {
-                if self.used == self.capacity {
-                    return false;
-                }
-                self.used += 1;
-                *self.by_topic.entry(commit.topic).or_default() += 1;
-                at
-            }
-        };
-        self.table[at] = Some(commit);
-        self.show(at);
-        true
+        self.table.set(commit)
     }
     /// Whether another consumer of the topic fits, those on their way counted, and expired ones until a sweep.
     #[must_use]
     pub fn has_room(&self, topic: u32) -> bool {
-        let standing = self.by_topic.get(&topic).copied().unwrap_or(0) as usize;
         let waiting = self
             .waiting
             .iter()
             .filter(|waiting| waiting.commit.topic == topic);
-        self.used as usize + self.waiting.len() < self.capacity as usize
-            && standing + waiting.count() < self.per_topic as usize
+        self.table.has_room(self.waiting.len()) && self.table.has_room_in(topic, waiting.count())
     }
     /// Whether anything was committed since this was last asked.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
-    }
-    /// Those of a topic that have not expired.
-    pub fn of(&self, topic: u32, now_s: u64) -> impl Iterator<Item = &CommittedOffset> + '_ {
-        self.table
-            .iter()
-            .flatten()
-            .filter(move |commit| commit.topic == topic && !self.expired(commit, now_s))
-    }
-    /// Forgets the expired ones and those for which `keep` is false.
-    pub fn sweep(&mut self, now_s: u64, keep: impl Fn(&CommittedOffset) -> bool) {
-        let mut at = 0;
-        while at < self.table.len() {
-            match self.table[at] {
-                Some(commit) if self.expired(&commit, now_s) || !keep(&commit) => self.remove(at),
-                _ => at += 1,
-            }
-        }
-    }
-
-    fn expired(&self, commit: &CommittedOffset, now_s: u64) -> bool {
-        self.ttl_s > 0 && now_s.saturating_sub(commit.at_s) > self.ttl_s
-    }
-    fn home(&self, topic: u32, consumer: u64) -> usize {
-        let hash = (consumer ^ u64::from(topic) << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (hash >> 20) as usize & (self.table.len() - 1)
-    }
-    fn place(&self, topic: u32, consumer: u64) -> Result<usize, usize> {
-        let mut at = self.home(topic, consumer);
-        loop {
-            match &self.table[at] {
-                None => return Err(at),
-                Some(commit) if commit.topic == topic && commit.consumer == consumer => {
-                    return Ok(at)
-                }
-                Some(_) => at = (at + 1) & (self.table.len() - 1),
-            }
-        }
-    }
-    fn remove(&mut self, at: usize) {
-        let topic = self.table[at].expect("what is removed is there").topic;
-        match self.by_topic.get_mut(&topic) {
-            Some(standing) if *standing > 1 => *standing -= 1,
-            _ => drop(self.by_topic.remove(&topic)),
-        }
-        let mask = self.table.len() - 1;
-        let mut hole = at;
-        let mut next = (at + 1) & mask;
-        while let Some(commit) = self.table[next] {
-            let home = self.home(commit.topic, commit.consumer);
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
-                self.table[hole] = Some(commit);
-                self.show(hole);
-                hole = next;
-            }
-            next = (next + 1) & mask;
-        }
-        self.table[hole] = None;
-        self.show(hole);
-        self.used -= 1;
     }
 }
 
@@ -212,11 +115,12 @@ impl IoAgent {
             offset,
             at_s: now_s,
         };
-        let fresh = self.commits.place(topic, consumer).is_err();
+        let fresh = !self.commits.table.has(topic, consumer);
         if fresh && !self.commits.has_room(topic) && now_s > self.commits.swept_s {
             // Expired ones and those of deleted topics go first; at most once a second.
             self.commits.swept_s = now_s;
             self.commits
+                .table
                 .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
         }
         let full = fresh && !self.commits.has_room(topic);
@@ -224,7 +128,7 @@ impl IoAgent {
             self.counters.commits_refused.inc();
         }
         if full || self.commits.waiting.len() == self.commits.waiting.capacity() {
-            let bound = u64::from(self.commits.per_topic);
+            let bound = u64::from(self.commits.table.per_topic);
             let code = ErrorCode::RateLimited;
             return self.refuse(
                 request,
@@ -254,7 +158,7 @@ impl IoAgent {
         if let Err(refusal) = self.map.find(topic) {
             return self.refuse(request, refusal);
         }
-        match self.commits.find(topic, consumer, now_s) {
+        match self.commits.table.find(topic, consumer, now_s) {
             Some(commit) => {
                 self.answer(FromIo::Committed {
                     request,
@@ -355,9 +259,10 @@ impl IoAgent {
             return;
         };
         self.commits
+            .table
             .sweep(now_s, |commit| self.map.find(commit.topic).is_ok());
         memory.clear();
-        memory.extend(self.commits.table.iter().flatten());
+        memory.extend(self.commits.table.all());
         self.commits.checkpoint = self.journal.generation();
         match self.send_keeper(Job::Commits { all: memory }) {
             Ok(()) => self.commits.due = false,
@@ -394,6 +299,7 @@ impl IoAgent {
         let room = memory.capacity();
         memory.extend(
             self.commits
+                .table
                 .of(topic, now_s)
                 .take(room)
                 .map(|commit| Commit {
@@ -439,13 +345,13 @@ mod tests {
         assert!(!commits.has_room(1));
         assert!(commits.has_room(2), "another topic has its own");
 
-        commits.sweep(112, |_| true);
+        commits.table.sweep(112, |_| true);
         assert!(commits.has_room(1));
-        assert_eq!(commits.find(1, 0, 112), None);
-        assert_eq!(commits.find(1, 1, 112).map(|c| c.offset), Some(10));
+        assert_eq!(commits.table.find(1, 0, 112), None);
+        assert_eq!(commits.table.find(1, 1, 112).map(|c| c.offset), Some(10));
 
-        commits.sweep(112, |commit| commit.topic != 1);
-        assert_eq!(commits.of(1, 112).count(), 0);
+        commits.table.sweep(112, |commit| commit.topic != 1);
+        assert_eq!(commits.table.of(1, 112).count(), 0);
         for consumer in 10..14 {
             assert!(commits.has_room(1));
             assert!(commits.set(commit(1, consumer, 112)));
@@ -473,7 +379,7 @@ mod tests {
             seen
         };
         let stored = |commits: &Commits| {
-            let all = commits.table.iter().flatten();
+            let all = commits.table.all();
             let mut all: Vec<_> = all.map(|c| (c.topic, c.consumer, c.offset)).collect();
             all.sort_unstable();
             all
@@ -484,7 +390,7 @@ mod tests {
         assert_eq!(seen().len(), 48);
         assert_eq!(seen(), stored(&commits));
         // Those behind a removed one move up.
-        commits.sweep(131, |commit| commit.topic != 2);
+        commits.table.sweep(131, |commit| commit.topic != 2);
         assert!(seen().len() < 40);
         assert_eq!(seen(), stored(&commits));
     }
