@@ -1,3 +1,7 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::layout::{descriptor, header, CACHE_LINE, DESCRIPTOR_BYTES, HEADER_BYTES};
 use super::*;
 use crate::node::LogEvent;
 use crate::topics::TopicSlot;
