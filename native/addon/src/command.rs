@@ -4,7 +4,8 @@ use lance_engine::node as engine;
 use napi::bindgen_prelude::{BigInt, Uint8Array};
 use napi_derive::napi;
 
-use crate::config::{u64_of, Durability, TopicMetadata};
+use crate::config::u64_of;
+use crate::topic::{Durability, TopicMetadata};
 
 /// What a node can be told. `query` comes back in the event that answers.
 #[napi(

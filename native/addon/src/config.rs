@@ -1,15 +1,14 @@
-//! What a node is started with and what it says when it serves or does not (`lance_engine::node`).
+//! What a node is started with (`lance_engine::node`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use lance_engine::limits::Limits;
 use lance_engine::node as engine;
-use lance_engine::recovery::{self, Severity};
 use napi::bindgen_prelude::BigInt;
 use napi_derive::napi;
 
-use crate::placement::{EngineRunner, Placement};
+use crate::placement::Placement;
 
 /// `io.backend`.
 #[napi(string_enum = "snake_case", skip_typescript)]
@@ -42,13 +41,6 @@ pub enum Idle {
 pub enum BarePayload {
     Wrap,
     Reject,
-}
-
-/// When an ack leaves.
-#[napi(string_enum = "snake_case", skip_typescript)]
-pub enum Durability {
-    Durable,
-    Written,
 }
 
 /// All that a node is started with. Times in ns, sizes in bytes.
@@ -111,93 +103,6 @@ pub struct EngineLimits {
     pub journal_buffers: Option<u32>,
     pub jumbo_slabs: Option<u32>,
     pub batch_size: Option<u32>,
-}
-
-/// A topic as `metadata.json` describes it.
-#[napi(object)]
-pub struct TopicMetadata {
-    pub id: u32,
-    pub name: String,
-    /// Seconds since 1970.
-    pub created_at: i64,
-    pub epoch: u32,
-    #[napi(ts_type = "'durable' | 'written'")]
-    pub durability: Durability,
-    pub retention: Option<Retention>,
-    pub resume: Option<Position>,
-}
-
-/// What a topic keeps; 0 is no limit.
-#[napi(object)]
-pub struct Retention {
-    pub max_age_secs: BigInt,
-    pub max_bytes: BigInt,
-}
-
-/// Where a topic goes on.
-#[napi(object)]
-pub struct Position {
-    pub offset: BigInt,
-    pub record: BigInt,
-    /// 32 hexadecimal digits, timestamp first.
-    pub key: String,
-    /// Header checksum of the last batch, 0 if there was none.
-    pub chain: u32,
-}
-
-/// What recovery found of a topic.
-#[napi(object, object_from_js = false)]
-pub struct RecoveredTopic {
-    pub metadata: TopicMetadata,
-    pub next: Position,
-    /// Takes no writes until it is repaired.
-    pub frozen: bool,
-}
-
-/// What recovery did or saw.
-#[napi(object, object_from_js = false)]
-pub struct Finding {
-    #[napi(ts_type = "'info' | 'warning' | 'error'")]
-    pub severity: String,
-    pub code: String,
-    /// Relative to the data directory.
-    pub path: String,
-    pub at: Option<BigInt>,
-    pub detail: String,
-}
-
-/// A thread beside the agents.
-#[napi(object, object_from_js = false)]
-pub struct EngineThread {
-    pub name: String,
-    pub id: i32,
-}
-
-/// A node that serves, or why it does not.
-#[napi(
-    discriminant = "kind",
-    discriminant_case = "lowercase",
-    object_from_js = false
-)]
-pub enum StartOutcome {
-    Started {
-        address: String,
-        backend: String,
-        /// The live counters' file; absent where they are in memory only.
-        counters: Option<String>,
-        topics: Vec<RecoveredTopic>,
-        findings: Vec<Finding>,
-        /// What this machine lacks and what serves instead.
-        announcements: Vec<String>,
-        /// The agents' threads.
-        runners: Vec<EngineRunner>,
-        helpers: Vec<EngineThread>,
-    },
-    Failed {
-        code: String,
-        message: String,
-        hint: String,
-    },
 }
 
 /// The lower 64 bits of a BigInt; the facade checks ranges before.
@@ -284,141 +189,6 @@ impl EngineLimits {
             batch_size: self.batch_size.unwrap_or(d.batch_size),
             // What the system gives is not configured.
             ..d
-        }
-    }
-}
-
-impl From<engine::Started> for StartOutcome {
-    fn from(started: engine::Started) -> Self {
-        Self::Started {
-            address: started.address.to_string(),
-            backend: started.backend.to_owned(),
-            counters: started.counters.map(|path| path.display().to_string()),
-            topics: started.topics.into_iter().map(Into::into).collect(),
-            findings: started.findings.into_iter().map(Into::into).collect(),
-            announcements: started.announcements,
-            runners: started.runners.into_iter().map(Into::into).collect(),
-            helpers: started
-                .helpers
-                .into_iter()
-                .map(|(name, id)| EngineThread { name, id })
-                .collect(),
-        }
-    }
-}
-
-impl From<engine::StartError> for StartOutcome {
-    fn from(error: engine::StartError) -> Self {
-        Self::Failed {
-            code: error.code.to_owned(),
-            message: error.message,
-            hint: error.hint,
-        }
-    }
-}
-
-impl From<recovery::RecoveredTopic> for RecoveredTopic {
-    fn from(topic: recovery::RecoveredTopic) -> Self {
-        Self {
-            metadata: topic.metadata.into(),
-            next: topic.next.into(),
-            frozen: topic.frozen,
-        }
-    }
-}
-
-impl From<recovery::Finding> for Finding {
-    fn from(finding: recovery::Finding) -> Self {
-        Self {
-            severity: match finding.severity {
-                Severity::Info => "info",
-                Severity::Warning => "warning",
-                Severity::Error => "error",
-            }
-            .to_owned(),
-            code: finding.code.to_owned(),
-            path: finding.path,
-            at: finding.at.map(BigInt::from),
-            detail: finding.detail,
-        }
-    }
-}
-
-impl From<recovery::TopicMetadata> for TopicMetadata {
-    fn from(metadata: recovery::TopicMetadata) -> Self {
-        Self {
-            id: metadata.id,
-            name: metadata.name,
-            created_at: metadata.created_at.cast_signed(),
-            epoch: metadata.epoch,
-            durability: metadata.durability.into(),
-            retention: metadata.retention.map(|(age, bytes)| Retention {
-                max_age_secs: age.into(),
-                max_bytes: bytes.into(),
-            }),
-            resume: metadata.resume.map(Into::into),
-        }
-    }
-}
-
-impl From<TopicMetadata> for recovery::TopicMetadata {
-    fn from(metadata: TopicMetadata) -> Self {
-        Self {
-            id: metadata.id,
-            name: metadata.name,
-            created_at: metadata.created_at.cast_unsigned(),
-            epoch: metadata.epoch,
-            durability: metadata.durability.into(),
-            retention: metadata
-                .retention
-                .map(|r| (u64_of(&r.max_age_secs), u64_of(&r.max_bytes))),
-            resume: metadata.resume.map(Into::into),
-        }
-    }
-}
-
-impl From<recovery::Position> for Position {
-    fn from(position: recovery::Position) -> Self {
-        let key = position.key;
-        Self {
-            offset: position.offset.into(),
-            record: position.record.into(),
-            key: format!("{:016x}{:016x}", key.timestamp_ns, key.node_actor_sequence),
-            chain: position.chain,
-        }
-    }
-}
-
-impl From<Position> for recovery::Position {
-    fn from(position: Position) -> Self {
-        // The facade passes on what it was given; anything else is no key.
-        let key = u128::from_str_radix(&position.key, 16).unwrap_or(0);
-        Self {
-            offset: u64_of(&position.offset),
-            record: u64_of(&position.record),
-            key: lance_engine::format::batch::SortKey {
-                timestamp_ns: (key >> 64) as u64,
-                node_actor_sequence: key as u64,
-            },
-            chain: position.chain,
-        }
-    }
-}
-
-impl From<recovery::Durability> for Durability {
-    fn from(durability: recovery::Durability) -> Self {
-        match durability {
-            recovery::Durability::Durable => Self::Durable,
-            recovery::Durability::Written => Self::Written,
-        }
-    }
-}
-
-impl From<Durability> for recovery::Durability {
-    fn from(durability: Durability) -> Self {
-        match durability {
-            Durability::Durable => Self::Durable,
-            Durability::Written => Self::Written,
         }
     }
 }

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{BigInt, Buffer};
 use napi_derive::napi;
 
 use crate::command::ControlId;
-use crate::config::Position;
+use crate::topic::Position;
 
 /// What a node tells.
 // Some dozens a second at most, moved once: a box would cost more than the bytes.

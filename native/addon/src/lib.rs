@@ -11,8 +11,10 @@ mod event;
 mod inspect;
 mod load;
 mod node;
+mod outcome;
 mod placement;
 mod process;
+mod topic;
 
 /// Tables that belong on a NUMA node lie in mappings of their own; all else is the system allocator's.
 #[cfg(not(test))]

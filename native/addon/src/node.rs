@@ -14,8 +14,9 @@ use napi::{Env, Result, Status, Task};
 use napi_derive::napi;
 
 use crate::command::EngineCommand;
-use crate::config::{EngineConfig, StartOutcome};
+use crate::config::EngineConfig;
 use crate::event::EngineEvent;
+use crate::outcome::StartOutcome;
 use crate::placement::PlacedMemory;
 use crate::process;
 

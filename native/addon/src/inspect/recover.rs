@@ -10,7 +10,7 @@ use napi::{Env, Result, Task};
 use napi_derive::napi;
 
 use super::DirectoryError;
-use crate::config::Finding;
+use crate::outcome::Finding;
 
 /// Recovery outside of a node: what it is told, and whether it only says what it would do.
 #[napi(object, object_to_js = false)]
