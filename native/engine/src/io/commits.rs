@@ -25,7 +25,7 @@ struct Waiting {
     journaled: bool,
 }
 
-/// All committed offsets of a node.
+/// All committed offsets of a node, and the commits that are not durable yet.
 pub struct Commits {
     table: Table,
     waiting: VecDeque<Waiting>,
