@@ -11,6 +11,7 @@ import { type BenchOptions, checkOptions, configDocument } from './options.js';
 import { ratioOf } from './ratio.js';
 import { type BenchResult, type Floor, type Run, STAGES, type Stages } from './result.js';
 import { median } from './statistics.js';
+import { time } from './units.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 /** Longest that floors take beside a scenario, and shortest that tells anything, seconds. */
@@ -246,7 +247,7 @@ function remark(session: Session, runs: readonly Run[]): void {
     const ownShare = (lateness.p99 ?? 0) / Math.max(1, latency.p99 ?? 0);
     if (options.rate !== 'max' && shortfall === 0 && ownShare > LATE_SHARE) {
       session.note(
-        `The generator itself was late (p99 ${Math.round((lateness.p99 ?? 0) / 1000)} us): it shares its CPU with something.`,
+        `The generator itself was late (p99 ${time(lateness.p99)}): it shares its CPU with something.`,
       );
     }
   }

@@ -1,6 +1,7 @@
 import { parseSize, roundedSize } from '../config/index.js';
 import { ExitCode, LanceError } from '../errors.js';
 import type { BenchOptions } from './options.js';
+import { size } from './units.js';
 
 const KiB = 2 ** 10;
 const MiB = 2 ** 20;
@@ -116,14 +117,7 @@ export function optionsAt(options: BenchOptions, axis: AxisName, value: number):
 export function showValue(axis: AxisName, value: number): string {
   if (!AXES[axis].size) return value.toLocaleString('en-US');
   if (axis === 'logSize' && value === 0) return 'empty';
-  for (const [unit, bytes] of [
-    ['GiB', GiB],
-    ['MiB', MiB],
-    ['KiB', KiB],
-  ] as const) {
-    if (value >= bytes && value % bytes === 0) return `${value / bytes} ${unit}`;
-  }
-  return `${value.toLocaleString('en-US')} B`;
+  return size(value);
 }
 
 /** An axis as a heading. */

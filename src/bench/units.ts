@@ -15,6 +15,18 @@ export function bandwidth(bytes: number | null): string {
   return `${digits(bytes / 1e3)} kB/s`;
 }
 
+/** A size as it was asked for, nothing rounded: `64 KiB`, `300 B`. */
+export function size(bytes: number): string {
+  for (const [unit, each] of [
+    ['GiB', 2 ** 30],
+    ['MiB', 2 ** 20],
+    ['KiB', 2 ** 10],
+  ] as const) {
+    if (bytes >= each && bytes % each === 0) return `${bytes / each} ${unit}`;
+  }
+  return `${bytes.toLocaleString('en-US')} B`;
+}
+
 /** A rate: `1.2M/s`, `5,000/s`. */
 export function rate(count: number): string {
   if (count >= 1e6) return `${digits(count / 1e6)}M/s`;

@@ -89,7 +89,7 @@ describe('a sweep as people read it', () => {
     const page = renderPage(swept);
     expect(page).toContain('<h2>Topics</h2>');
     expect(page).toContain('<h2>Log size</h2>');
-    expect(page.match(/<svg/g)).toHaveLength(5);
+    expect(page.match(/<svg/g)).toHaveLength(10);
     expect(page).toContain('100 (cut short)');
   });
 });

@@ -2,25 +2,18 @@ import type { Sweep, SweepPoint } from '../sweep.js';
 import { type AxisName, axisTitle, showValue } from '../sweep-axes.js';
 import { bandwidth, rate, share, time } from '../units.js';
 import { sweepChart } from './charts.js';
+import { table } from './html.js';
 
 /** A chart and a table for each axis of a sweep: `[heading, content]`. */
-export function sweepSections(
-  sweep: Sweep,
-  table: (headings: readonly string[], rows: readonly (readonly string[])[]) => string,
-): [string, string][] {
+export function sweepSections(sweep: Sweep): [string, string][] {
   return (Object.entries(sweep) as [AxisName, SweepPoint[]][]).map(([axis, points]) => {
     const names = points.map(({ value }) => showValue(axis, value));
-    const chart = points.length > 1 ? sweepChart(names, points) : '';
-    return [axisTitle(axis), `${chart}${pointTable(axis, names, points, table)}`];
+    const chart = points.length > 1 ? sweepChart(axisTitle(axis), names, points) : '';
+    return [axisTitle(axis), `${chart}${pointTable(axis, names, points)}`];
   });
 }
 
-function pointTable(
-  axis: AxisName,
-  names: readonly string[],
-  points: readonly SweepPoint[],
-  table: (headings: readonly string[], rows: readonly (readonly string[])[]) => string,
-): string {
+function pointTable(axis: AxisName, names: readonly string[], points: readonly SweepPoint[]): string {
   const start = axis === 'logSize' ? ['start'] : [];
   return table(
     [
