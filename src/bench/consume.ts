@@ -65,7 +65,8 @@ export function benchConsume(
         beside.push({ bytes: once.logBytes, share: first.throughput.bytes / once.logBytes });
       }
       const last = passes.tail ?? first;
-      runs.push({ ...first, latency: last.latency, curve: last.curve, service: last.service });
+      const { latency, service, curve, serviceCurve } = last;
+      runs.push({ ...first, latency, service, curve, serviceCurve });
       await settle(signal);
       await floors.measure();
     }
