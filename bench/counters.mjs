@@ -1,10 +1,11 @@
 // `node bench/counters.mjs [--durability written] [--perf] [-- LOAD FLAGS]`: one load, and how the node's own counters moved under it,
 // in all and for each frame. With --perf also where the data plane's CPU time went (perf record on its threads).
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Histogram } from '../dist/counters/index.js';
+import { removeAtEnd } from './children.mjs';
 import { countersOf, dataPlaneThreads, startNode, stopNode } from './node.mjs';
 import { output, root } from './programs.mjs';
 
@@ -17,8 +18,7 @@ const { values: flags, positionals } = parseArgs({
     dir: { type: 'string', default: root },
   },
 });
-const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-counters-'));
-process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-counters-')));
 process.env.LANCE_IO_DURABILITY = flags.durability;
 const node = await startNode(parent);
 try {

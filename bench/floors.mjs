@@ -1,10 +1,10 @@
 // What the machine itself can do. Bandwidths and single writes by programs that are not ours, fio for the disk and iperf3 for the
 // loopback; a schedule by the load program against its own bare pipeline (bench/README.md).
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { start } from './children.mjs';
 import { LOAD, load, output } from './programs.mjs';
 
 /** Ways to write a file durably, in sequence; the best of them is the floor. */
@@ -47,7 +47,7 @@ export async function bareLatency(dir, flags) {
   // Written once beforehand, so that no measured write converts an extent.
   writeFileSync(join(dir, 'floor'), Buffer.alloc(bytes), { flush: true });
   const words = ['receive', '--mode', 'write', '--policy', '16384:1:each', '--dir', dir, '--events', '1'];
-  const receiver = spawn(LOAD, [...words, '--file-bytes', String(bytes)], {
+  const receiver = start(LOAD, [...words, '--file-bytes', String(bytes)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const gone = new Promise((resolve) => receiver.on('close', resolve));
@@ -70,7 +70,7 @@ export function stolenSeconds() {
 
 /** Bytes a second that one iperf3 stream moves through the loopback. */
 export async function loopbackBytes(seconds, port) {
-  const server = spawn('iperf3', ['-s', '-1', '-B', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+  const server = start('iperf3', ['-s', '-1', '-B', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
   const gone = new Promise((resolve) => server.on('close', resolve));
   try {
     await sleep(300);

@@ -1,10 +1,11 @@
 // `node bench/goals.mjs`: the table of goals of issue 4, each row measured with the instruments of this repository and printed
 // beside its floor. Rows can be run apart (--only) and gathered in one file (--into); a row that cannot be measured says why.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../dist/bench/machine.js';
+import { atInterrupt, removeAtEnd } from './children.mjs';
 import { ROWS } from './goals/rows.mjs';
 import { output, root } from './programs.mjs';
 
@@ -29,9 +30,7 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-goals-'));
-process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-goals-')));
 
 /** What rows are measured with. */
 const context = {
@@ -76,6 +75,22 @@ function gathered() {
   return ROWS.map(({ id }) => rows.get(id)).filter((row) => row !== undefined);
 }
 
+/** The table of all rows that there are. */
+function report() {
+  console.log('| what | goal | measured | floor | reached |');
+  console.log('|---|---|---|---|---|');
+  for (const { what, goal, measured, floor, reached } of gathered()) {
+    const verdict = reached === null ? 'not measured' : reached ? 'yes' : '**no**';
+    console.log(`| ${what} | ${goal} | ${measured} | ${floor ?? ''} | ${verdict} |`);
+  }
+}
+
+const measured = new Set();
+atInterrupt(() => {
+  if (measured.size === 0) return process.stderr.write('nothing was measured\n');
+  report();
+  process.stderr.write(`measured so far: ${[...measured].join(', ')}: ${file}\n`);
+});
 for (const { id, what, goal, measure } of ROWS) {
   if (only && !only.includes(id)) continue;
   process.stderr.write(`${id}: ${what}\n`);
@@ -100,12 +115,8 @@ for (const { id, what, goal, measure } of ROWS) {
   });
   // Each row as soon as it is there: a run that is cut short has what it measured.
   writeFileSync(file, `${JSON.stringify({ machine: describeMachine(parent), rows: gathered() }, null, 2)}\n`);
+  measured.add(id);
 }
 
-console.log('| what | goal | measured | floor | reached |');
-console.log('|---|---|---|---|---|');
-for (const { what, goal, measured, floor, reached } of gathered()) {
-  const verdict = reached === null ? 'not measured' : reached ? 'yes' : '**no**';
-  console.log(`| ${what} | ${goal} | ${measured} | ${floor ?? ''} | ${verdict} |`);
-}
+report();
 process.stderr.write(`all of it: ${file}\n`);

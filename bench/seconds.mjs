@@ -1,13 +1,13 @@
 // `node bench/seconds.mjs [--durability written] [--topics N] [--seconds S] [--strace FILE] [-- LOAD FLAGS]`: one load on a fresh node,
 // second by second: its rate beside what the node's counters moved by (those whose names have a part of --show, or --all). Topics are made before it, and how long that took is said: so starting up (the
 // first write to each topic) stands apart from what comes after it.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTopics } from '../dist/bench/topics.js';
 import { Histogram } from '../dist/counters/index.js';
+import { removeAtEnd, start } from './children.mjs';
 import { countersOf, residentBytes, startNode, stopNode } from './node.mjs';
 import { output, root } from './programs.mjs';
 
@@ -26,8 +26,7 @@ const { values: flags, positionals } = parseArgs({
     strace: { type: 'string' },
   },
 });
-const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-seconds-'));
-process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-seconds-')));
 const node = await startNode(parent);
 try {
   const look = () => countersOf(node);
@@ -49,7 +48,7 @@ try {
   const first = look();
   let tracer;
   if (flags.strace)
-    tracer = spawn('strace', ['-f', '-w', '-c', '-o', flags.strace, '-p', String(node.pid)], {
+    tracer = start('strace', ['-f', '-w', '-c', '-o', flags.strace, '-p', String(node.pid)], {
       stdio: 'ignore',
     });
   const running = output(process.execPath, [join(root, 'dist', 'bench', 'load-process.js'), ...args]);

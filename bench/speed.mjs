@@ -1,13 +1,13 @@
 // `node bench/speed.mjs`: the figures that issue 3 asks for, each beside the machine's own floor, measured in turns within one
 // run (bench/README.md). Prints the figures and writes them to bench/results/.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { removeAtEnd, start } from './children.mjs';
 import { bareLatency, DURABLE_WAYS, dsync4k, durableBytes, loopbackBytes, stolenSeconds } from './floors.mjs';
 import { dataPlaneThreads, residentBytes, startNode, stopNode } from './node.mjs';
 import { LOAD, load, median, output, root } from './programs.mjs';
@@ -46,7 +46,7 @@ async function memory(parent) {
     await sleep(10_000);
     const idle = residentBytes(node.pid);
     const flags = ['--endpoint', node.lwp, '--connections', String(IDLE_CONNECTIONS), '--seconds', '6'];
-    const child = spawn(LOAD, ['idle', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = start(LOAD, ['idle', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = new Promise((done) => child.on('close', done));
     await new Promise((done) => createInterface({ input: child.stdout }).once('line', done));
     await sleep(3_000);
@@ -69,7 +69,10 @@ async function systemCalls(parent, scenario) {
     const threads = {};
     for (const { tid, name } of dataPlaneThreads(node.pid)) {
       // strace writes its table when it is interrupted, and `timeout` then ends with 124.
-      const { err } = await output('sh', ['-c', `timeout -s INT 2 strace -c -p ${tid}; [ $? = 124 ]`]);
+      const { err } = await output('sh', [
+        '-c',
+        `timeout --foreground -s INT 2 strace -c -p ${tid}; [ $? = 124 ]`,
+      ]);
       threads[name] = Object.fromEntries(
         [...err.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$/gm)]
           .filter(([, , call]) => call !== 'total')
@@ -154,50 +157,44 @@ function figures(done, ram, calls) {
   };
 }
 
-const parent = mkdtempSync(join(resolve(flags.dir), 'bench-speed-'));
-try {
-  const loadBefore = loadavg();
-  say(`load average ${loadBefore.map((l) => l.toFixed(2)).join(' ')}; memory`);
-  const ram = await memory(parent);
-  const done = [];
-  for (let number = 1; number <= rounds; number++) {
-    say(`round ${number} of ${rounds}`);
-    // Every way to write in the first round, later the two best ones of it.
-    const ranked = DURABLE_WAYS.toSorted(
-      ([a], [b]) => (done[0]?.durable[b] ?? 0) - (done[0]?.durable[a] ?? 0),
-    );
-    done.push(await round(parent, done.length ? ranked.slice(0, 2) : DURABLE_WAYS));
-  }
-  say('system calls');
-  const small = { 'record-size': 300, 'batch-bytes': 1, 'in-flight': 32 };
-  const calls = { ingest: await systemCalls(parent, {}), small: await systemCalls(parent, small) };
-  const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-  const report = {
-    command: ['node', 'bench/speed.mjs', ...process.argv.slice(2)].join(' '),
-    commit: commit.trim(),
-    at: new Date().toISOString(),
-    machine: {
-      cpu: cpus()[0]?.model,
-      cpus: cpus().length,
-      memoryBytes: totalmem(),
-      kernel: release(),
-      fileSystem: (await output('stat', ['-f', '-c', '%T', parent])).out.trim(),
-      swaps: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length - 1,
-    },
-    loadAverage: { before: loadBefore, after: loadavg() },
-    figures: figures(done, ram, calls),
-    memory: ram,
-    systemCalls: calls,
-    rounds: done,
-  };
-  const file =
-    flags.out ?? join(root, 'bench', 'results', `speed-${report.at.slice(0, 16).replace(/:/g, '')}.json`);
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-  for (const [name, { value, goal, met }] of Object.entries(report.figures)) {
-    const shown = typeof value === 'number' ? value.toFixed(3) : value;
-    console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${shown} (${goal})`);
-  }
-  say(`all of it: ${file}`);
-} finally {
-  rmSync(parent, { recursive: true, force: true });
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-speed-')));
+const loadBefore = loadavg();
+say(`load average ${loadBefore.map((l) => l.toFixed(2)).join(' ')}; memory`);
+const ram = await memory(parent);
+const done = [];
+for (let number = 1; number <= rounds; number++) {
+  say(`round ${number} of ${rounds}`);
+  // Every way to write in the first round, later the two best ones of it.
+  const ranked = DURABLE_WAYS.toSorted(([a], [b]) => (done[0]?.durable[b] ?? 0) - (done[0]?.durable[a] ?? 0));
+  done.push(await round(parent, done.length ? ranked.slice(0, 2) : DURABLE_WAYS));
 }
+say('system calls');
+const small = { 'record-size': 300, 'batch-bytes': 1, 'in-flight': 32 };
+const calls = { ingest: await systemCalls(parent, {}), small: await systemCalls(parent, small) };
+const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
+const report = {
+  command: ['node', 'bench/speed.mjs', ...process.argv.slice(2)].join(' '),
+  commit: commit.trim(),
+  at: new Date().toISOString(),
+  machine: {
+    cpu: cpus()[0]?.model,
+    cpus: cpus().length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    fileSystem: (await output('stat', ['-f', '-c', '%T', parent])).out.trim(),
+    swaps: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length - 1,
+  },
+  loadAverage: { before: loadBefore, after: loadavg() },
+  figures: figures(done, ram, calls),
+  memory: ram,
+  systemCalls: calls,
+  rounds: done,
+};
+const file =
+  flags.out ?? join(root, 'bench', 'results', `speed-${report.at.slice(0, 16).replace(/:/g, '')}.json`);
+writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+for (const [name, { value, goal, met }] of Object.entries(report.figures)) {
+  const shown = typeof value === 'number' ? value.toFixed(3) : value;
+  console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${shown} (${goal})`);
+}
+say(`all of it: ${file}`);

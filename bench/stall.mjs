@@ -1,11 +1,12 @@
 // `node bench/stall.mjs`: does an ack wait for JavaScript? Latency at 5,000 frames a second, durable, of one node: quiet and with its
 // main thread stalled for more than ten seconds, in turns. `block` sleeps in JavaScript (only the dependency is measured), `spin` burns a CPU and
 // `collect` collects garbage without pause (they also take a CPU from node and load, which has two in all on a small machine).
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { removeAtEnd } from './children.mjs';
 import { startNode, stopNode } from './node.mjs';
 import { load, median, output, root } from './programs.mjs';
 
@@ -50,56 +51,52 @@ function compared(pairs, quantile) {
   return { ratio: median(ratios), from: at(0.025), to: at(0.975) };
 }
 
-const parent = mkdtempSync(join(resolve(flags.dir), 'bench-stall-'));
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-stall-')));
+const order = join(parent, 'order');
+process.env.LANCE_BENCH_STALL = order;
+process.env.NODE_OPTIONS = `--import ${root}bench/stall-preload.mjs`;
+const node = await startNode(parent);
+delete process.env.NODE_OPTIONS;
+const before = loadavg();
+const results = {};
 try {
-  const order = join(parent, 'order');
-  process.env.LANCE_BENCH_STALL = order;
-  process.env.NODE_OPTIONS = `--import ${root}bench/stall-preload.mjs`;
-  const node = await startNode(parent);
-  delete process.env.NODE_OPTIONS;
-  const before = loadavg();
-  const results = {};
-  try {
-    await measure(node, order);
-    for (let number = 0; number < Number(flags.pairs); number++) {
-      for (const manner of manners) {
-        // Which of the two comes first alternates, so that a drift of the machine favours neither.
-        const pair = {};
-        for (const turn of number % 2 ? ['stalled', 'quiet'] : ['quiet', 'stalled']) {
-          pair[turn] = await measure(node, order, turn === 'stalled' ? manner : undefined);
-        }
-        results[manner] ??= { pairs: [] };
-        results[manner].pairs.push(pair);
+  await measure(node, order);
+  for (let number = 0; number < Number(flags.pairs); number++) {
+    for (const manner of manners) {
+      // Which of the two comes first alternates, so that a drift of the machine favours neither.
+      const pair = {};
+      for (const turn of number % 2 ? ['stalled', 'quiet'] : ['quiet', 'stalled']) {
+        pair[turn] = await measure(node, order, turn === 'stalled' ? manner : undefined);
       }
-    }
-  } finally {
-    await stopNode(node);
-  }
-  for (const [manner, result] of Object.entries(results)) {
-    console.log(`${manner}: ${result.pairs.length} pairs of ${seconds} s`);
-    for (const quantile of QUANTILES) {
-      const shown = (turn) => (median(result.pairs.map((pair) => pair[turn][quantile])) / 1e3).toFixed(0);
-      result[quantile] = compared(result.pairs, quantile);
-      const { ratio, from, to } = result[quantile];
-      const interval = `${ratio.toFixed(3)} (95 %: ${from.toFixed(3)} to ${to.toFixed(3)})`;
-      console.log(
-        `  ${quantile.padEnd(5)} quiet ${shown('quiet')} us, stalled ${shown('stalled')} us, ratio ${interval}`,
-      );
+      results[manner] ??= { pairs: [] };
+      results[manner].pairs.push(pair);
     }
   }
-  const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-  const report = {
-    command: ['node', 'bench/stall.mjs', ...process.argv.slice(2)].join(' '),
-    commit: commit.trim(),
-    at: new Date().toISOString(),
-    machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() },
-    loadAverage: { before, after: loadavg() },
-    results,
-  };
-  const name = `stall-${report.at.slice(0, 16).replace(/:/g, '')}.json`;
-  const file = flags.out ?? join(root, 'bench', 'results', name);
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-  console.error(`all of it: ${file}`);
 } finally {
-  rmSync(parent, { recursive: true, force: true });
+  await stopNode(node);
 }
+for (const [manner, result] of Object.entries(results)) {
+  console.log(`${manner}: ${result.pairs.length} pairs of ${seconds} s`);
+  for (const quantile of QUANTILES) {
+    const shown = (turn) => (median(result.pairs.map((pair) => pair[turn][quantile])) / 1e3).toFixed(0);
+    result[quantile] = compared(result.pairs, quantile);
+    const { ratio, from, to } = result[quantile];
+    const interval = `${ratio.toFixed(3)} (95 %: ${from.toFixed(3)} to ${to.toFixed(3)})`;
+    console.log(
+      `  ${quantile.padEnd(5)} quiet ${shown('quiet')} us, stalled ${shown('stalled')} us, ratio ${interval}`,
+    );
+  }
+}
+const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
+const report = {
+  command: ['node', 'bench/stall.mjs', ...process.argv.slice(2)].join(' '),
+  commit: commit.trim(),
+  at: new Date().toISOString(),
+  machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() },
+  loadAverage: { before, after: loadavg() },
+  results,
+};
+const name = `stall-${report.at.slice(0, 16).replace(/:/g, '')}.json`;
+const file = flags.out ?? join(root, 'bench', 'results', name);
+writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+console.error(`all of it: ${file}`);

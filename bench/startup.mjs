@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -15,6 +14,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crc32c } from '@node-rs/crc32';
 import { Admin } from '../dist/client/index.js';
+import { removeAtEnd } from './children.mjs';
 import { startServer } from './peers/process.mjs';
 import { median, root } from './programs.mjs';
 
@@ -111,8 +111,7 @@ async function started(dataDir, work = async () => undefined) {
   }
 }
 
-const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-startup-'));
-process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-startup-')));
 const [full, empty] = ['full', 'empty'].map((name) => mkdtempSync(join(parent, name)));
 const { found: made } = await started(full, async (endpoint) => {
   const admin = await Admin.open({ endpoint });

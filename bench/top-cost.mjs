@@ -1,12 +1,12 @@
 // What `lance top` costs: its own share of a core, and the node's, while the node is under load. CPU time is /proc/PID/stat's.
 //
 //   node bench/top-cost.mjs [--seconds 60] [--sizes 80x24,300x80] [--topics 4] [--via data-dir|admin] [--fps 1|5] [--out FILE]
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import pty from '@lydell/node-pty';
 import { Admin } from '../dist/client/index.js';
+import { keep, leftBy, start } from './children.mjs';
 import { startNode, stopNode } from './node.mjs';
 import { root } from './programs.mjs';
 
@@ -47,7 +47,7 @@ try {
   await admin.close();
   // Frames of 64 KiB at a pace that leaves the machine room: a screen that changes everywhere, every second.
   const pace = ['--rate', '20000', '--connections', '4', '--topics', '4', '--duration', '1h', '--no-floor'];
-  load = spawn(process.execPath, [RUN, 'bench', 'ingest', '--endpoint', node.lwp, ...pace, '--json'], {
+  load = start(process.execPath, [RUN, 'bench', 'ingest', '--endpoint', node.lwp, ...pace, '--json'], {
     stdio: 'ignore',
   });
   await sleep(4_000);
@@ -83,6 +83,9 @@ async function measure(columns, rows) {
     name: 'xterm-256color',
     env: { ...process.env, LC_ALL: '', LANG: 'C.UTF-8', NO_COLOR: '', TERM: 'xterm-256color' },
   });
+  // A terminal of its own makes it the head of a group.
+  keep(child);
+  child.onExit(() => leftBy(child.pid));
   let bytes = 0;
   child.onData((data) => {
     bytes += data.length;

@@ -36,7 +36,7 @@ export async function callsPerFrame(dir, commands) {
     const traced = await Promise.all(
       dataPlaneThreads(node.pid).map(({ tid }) =>
         // strace writes its table when it is interrupted, and `timeout` then ends with 124.
-        output('sh', ['-c', `timeout -s INT ${SECONDS} strace -c -p ${tid}; [ $? = 124 ]`]),
+        output('sh', ['-c', `timeout --foreground -s INT ${SECONDS} strace -c -p ${tid}; [ $? = 124 ]`]),
       ),
     );
     frames = acks(node) - frames;

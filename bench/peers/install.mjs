@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { output, root } from '../programs.mjs';
 
 /** Where peers are installed; kept between runs, ignored by git. */
-export const CACHE = join(root, '.cache', 'peers');
+export const CACHE = process.env.LANCE_PEERS_CACHE ?? join(root, '.cache', 'peers');
 
 export const VERSIONS = { kafka: '4.3.1', natsServer: 'v2.15.2', natsCli: 'v0.5.1' };
 

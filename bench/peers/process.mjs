@@ -1,17 +1,12 @@
 // A peer's server as a process: started, waited for, looked at through /proc, and ended by its own id alone.
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { goOn, isInterrupted, start } from '../children.mjs';
 
 /** Clock ticks a second in /proc. */
 const TICKS = 100;
 const READY_MS = 60_000;
 const STOP_MS = 15_000;
-
-const running = new Set();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 /** A port of the loopback that is free now. */
 export function freePort() {
@@ -27,19 +22,14 @@ export function freePort() {
 
 /** Starts a server and waits until its output matches `ready`, where it says so at all; `said` is what it printed. `stop` ends it: asked first, killed after 15 s. */
 export async function startServer(program, args, { ready, cwd, env }) {
-  const child = spawn(program, args, {
+  await goOn();
+  const child = start(program, args, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  running.add(child);
   let said = '';
-  const ended = new Promise((done) =>
-    child.once('close', (code, signal) => {
-      running.delete(child);
-      done(signal ?? code);
-    }),
-  );
+  const ended = new Promise((done) => child.once('close', (code, signal) => done(signal ?? code)));
   child.once('error', (error) => {
     said += error.message;
   });
@@ -59,6 +49,7 @@ export async function startServer(program, args, { ready, cwd, env }) {
     child.stderr.on('data', look);
     void ended.then((status) => {
       clearTimeout(late);
+      if (isInterrupted()) return;
       fail(new Error(`${program} ended with ${status}: ${said.slice(-2_000)}`));
     });
   });
@@ -70,6 +61,7 @@ export async function startServer(program, args, { ready, cwd, env }) {
       const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
       clearTimeout(late);
+      await goOn();
     },
   };
 }

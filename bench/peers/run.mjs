@@ -5,6 +5,7 @@ import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../dist/bench/machine.js';
+import { atInterrupt, removeAtEnd } from '../children.mjs';
 import { median, root } from '../programs.mjs';
 import { kafka } from './kafka.mjs';
 import { lance } from './lance.mjs';
@@ -54,16 +55,7 @@ const levels = chosen(flags.level, LEVELS, 'level');
 const parts = chosen(flags.part, PARTS, 'part');
 const say = (text) => process.stderr.write(`${text}\n`);
 
-const parent = mkdtempSync(join(resolve(flags.dir), 'lance-bench-peers-'));
-process.once('exit', () => rmSync(parent, { recursive: true, force: true }));
-let stopping = false;
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    if (stopping) process.exit(130);
-    stopping = true;
-    say('ending after this measurement; once more to end at once');
-  });
-}
+const parent = removeAtEnd(mkdtempSync(join(resolve(flags.dir), 'lance-bench-peers-')));
 
 /** A file that is there already is gone on with: a whole comparison may be run in pieces. */
 const earlier = flags.out && existsSync(flags.out) ? JSON.parse(readFileSync(flags.out, 'utf8')) : undefined;
@@ -77,7 +69,6 @@ for (const { part, peer, level, records, failed } of measured) {
 
 /** One measurement on a fresh server: warm-up, then the load with the server's CPU time beside it. */
 async function measure(peer, level, round, rate) {
-  if (stopping) return;
   say(`round ${round + 1} of ${rounds}: ${peer.title}, ${level}${rate ? ` at ${Math.round(rate)}/s` : ''}`);
   const dir = mkdtempSync(join(parent, `${peer.name}-`));
   try {
@@ -135,10 +126,9 @@ const of = (rows, pick) => {
   const values = rows.map(pick).filter((value) => typeof value === 'number');
   return values.length > 0 ? median(values) : undefined;
 };
+const is = (part, peer, level) => (m) => m.part === part && m.peer === peer && m.level === level;
 const select = (part, peer, level, rate) =>
-  measured.filter(
-    (m) => m.part === part && m.peer === peer && m.level === level && !m.failed && m.rate === rate,
-  );
+  measured.filter(is(part, peer, level)).filter((m) => !m.failed && m.rate === rate);
 const count = (number) => Math.round(number).toLocaleString('en-US');
 const ms = (ns) => (ns === undefined ? '-' : `${(ns / 1e6).toPrecision(2)}`);
 const times = ({ p50, p99, p999 }) => [p50, p99, p999].map(ms).join(' / ');
@@ -163,7 +153,7 @@ function throughputTable() {
         bytes === undefined || ours === undefined || peer === lance ? '' : `${(ours / bytes).toFixed(1)} x`;
       const cells =
         bytes === undefined
-          ? ['failed', '', '', '']
+          ? [measured.some(is('throughput', peer.name, level)) ? 'failed' : 'not measured', '', '', '']
           : [
               (bytes / 1e6).toFixed(0),
               ratio,
@@ -197,14 +187,45 @@ function halfTable(pairs) {
   return lines.join('\n');
 }
 
+let began = loadavg();
+const pairs = [];
+const before = measured.length;
+
+/** Writes down what was measured, and prints the tables of it. */
+function report(interrupted) {
+  const at = new Date().toISOString();
+  const document = {
+    commands: [
+      ...(earlier?.commands ?? []),
+      ['node', 'bench/peers/run.mjs', ...process.argv.slice(2)].join(' '),
+    ],
+    at,
+    machine: describeMachine(parent),
+    loadAverage: { before: began, after: loadavg() },
+    load: { ...LOAD, seconds, rounds },
+    servers: [lance, ...peers].map(({ name, title, levels: of }) => ({ name, title, levels: of })),
+    interrupted,
+    measured,
+  };
+  const file = flags.out ?? join(root, 'bench', 'results', `peers-${at.slice(0, 16).replace(/:/g, '')}.json`);
+  writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
+  if (parts.includes('throughput')) console.log(`${throughputTable()}\n`);
+  if (pairs.length > 0) console.log(`${halfTable(pairs)}\n`);
+  say(`all of it: ${file}`);
+}
+
+atInterrupt(() => {
+  const done = measured.length - before;
+  say(done === 0 ? 'nothing was measured' : `measured so far: ${done} of this run`);
+  if (done > 0) report(true);
+});
 for (const peer of [lance, ...peers]) await peer.install();
-const loadBefore = loadavg();
+began = loadavg();
 if (parts.includes('throughput')) {
   for (let round = 0; round < rounds; round++) {
     for (const level of levels) for (const peer of [lance, ...peers]) await measure(peer, level, round);
   }
 }
-const pairs = [];
 if (parts.includes('half')) {
   for (const peer of peers.filter(({ paces }) => paces)) {
     // As shipped is one of the other two.
@@ -220,23 +241,4 @@ if (parts.includes('half')) {
     }
   }
 }
-const report = {
-  commands: [
-    ...(earlier?.commands ?? []),
-    ['node', 'bench/peers/run.mjs', ...process.argv.slice(2)].join(' '),
-  ],
-  at: new Date().toISOString(),
-  machine: describeMachine(parent),
-  loadAverage: { before: loadBefore, after: loadavg() },
-  load: { ...LOAD, seconds, rounds },
-  servers: [lance, ...peers].map(({ name, title, levels: of }) => ({ name, title, levels: of })),
-  interrupted: stopping,
-  measured,
-};
-const file =
-  flags.out ?? join(root, 'bench', 'results', `peers-${report.at.slice(0, 16).replace(/:/g, '')}.json`);
-writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-if (parts.includes('throughput')) console.log(`${throughputTable()}\n`);
-if (pairs.length > 0) console.log(`${halfTable(pairs)}\n`);
-say(`all of it: ${file}`);
-if (stopping) process.exitCode = 130;
+report(false);
