@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Consumer, type ConsumerOptions, Producer, parseStart } from '../../src/client/index.js';
-import { FAKE_EPOCH_NS, FakeNode } from '../support/fake-node.js';
+import { FAKE_EPOCH_NS } from '../support/fake-log.js';
+import { FakeNode } from '../support/fake-node.js';
 
 let node: FakeNode;
 beforeEach(async () => {

@@ -14,7 +14,8 @@ import {
 } from '../harness/seeded-directory.js';
 import { readSegment } from '../harness/segment-file.js';
 import { segmentPaths } from '../harness/topic-files.js';
-import { CORPUS, corpusTable, type Damage } from './corpus.js';
+import { CORPUS, type Damage } from './corpus.js';
+import { corpusTable } from './corpus-table.js';
 import { drainedTwice } from './obsolete-journal.js';
 
 let drained: SeededDirectory;

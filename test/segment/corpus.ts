@@ -11,12 +11,24 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { randomBytes } from '../harness/data.js';
 import { readSegment } from '../harness/segment-file.js';
 import { flipBit, overwrite, sizeOf, truncate, zero } from '../harness/spoil.js';
-import { segmentPaths } from '../harness/topic-files.js';
-import { blocksOf } from './journal-blocks.js';
+import {
+  activeOf,
+  batchAt,
+  commitsOf,
+  countersOf,
+  editJson,
+  lastBlock,
+  metadataOf,
+  renameWithIndex,
+  sealedOf,
+  smallBlock,
+  startOf,
+  swap,
+} from './breaking.js';
 
 /** A way to break the copy of a seeded directory. */
 export interface Damage {
@@ -34,37 +46,6 @@ export interface Damage {
   closed?: true;
   /** Records of `bystander` that are given back; 600, all of them, unless told. */
   bystander?: number;
-}
-
-const sealedOf = (dataDir: string, n = 1) => segmentPaths(dataDir, 'rotated')[n] as string;
-const activeOf = (dataDir: string) => segmentPaths(dataDir, 'small').at(-1) as string;
-const metadataOf = (dataDir: string, topic = 'small') => join(dataDir, 'segments', topic, 'metadata.json');
-const startOf = (dataDir: string) => join(dataDir, 'journal', 'start.lns');
-const commitsOf = (dataDir: string) => join(dataDir, 'consumers', 'offsets.lco');
-const countersOf = (dataDir: string) => join(dataDir, 'counters.lcf');
-
-function batchAt(path: string, part: number): number {
-  const { batches } = readSegment(path);
-  return batches[Math.floor((batches.length - 1) * part)]?.position ?? 0;
-}
-
-function editJson(path: string, change: Record<string, unknown>): void {
-  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...change }));
-}
-
-/** A block in the middle of those that carry batches of `small`. */
-function smallBlock(dataDir: string) {
-  const { id } = JSON.parse(readFileSync(metadataOf(dataDir), 'utf8'));
-  const blocks = blocksOf(dataDir).filter(({ topics }) => topics.includes(id));
-  const block = blocks[Math.floor(blocks.length / 2)];
-  if (!block) throw new Error('the journal holds nothing of `small`');
-  return block;
-}
-
-function lastBlock(dataDir: string) {
-  const block = blocksOf(dataDir).at(-1);
-  if (!block) throw new Error('the journal is empty');
-  return block;
 }
 
 const SEALED: readonly Damage[] = [
@@ -442,42 +423,3 @@ export const CORPUS: Readonly<Record<string, readonly Damage[]>> = {
   'small files': SMALL_FILES,
   'the journal': JOURNAL,
 };
-
-/** The table of docs/segments.md. */
-export function corpusTable(): string {
-  const rows = Object.entries(CORPUS).flatMap(([part, all]) =>
-    all.map(
-      (one, n) =>
-        `| ${n === 0 ? part : ''} | ${one.name} | \`${one.finds}\` | ${repairWords(one)} | ${serveWords(one)} |`,
-    ),
-  );
-  return [
-    '| in | what is wrong | inspect and verify | repair | serve |',
-    '|---|---|---|---|---|',
-    ...rows,
-  ].join('\n');
-}
-
-function repairWords({ repair }: Damage): string {
-  return { whole: 'whole again', left: 'left, exit 3', refuses: 'refuses, exit 1' }[repair];
-}
-
-function serveWords({ serve, closed }: Damage): string {
-  if (serve === 'refuses') return 'refuses to start';
-  const says = serve === 'silent' ? '' : `; logs \`${serve.says}\``;
-  return `comes up${says}${closed ? '; the topic takes no writes' : ''}`;
-}
-
-function swap(a: string, b: string): void {
-  renameSync(a, `${a}.swap`);
-  renameSync(b, a);
-  renameSync(`${a}.swap`, b);
-}
-
-/** Renames a segment and its indexes. */
-function renameWithIndex(path: string, to: (name: string) => string): void {
-  for (const extension of ['lnc', 'idx', 'pos']) {
-    const from = path.replace(/lnc$/, extension);
-    renameSync(from, join(dirname(from), to(basename(from))));
-  }
-}

@@ -1,21 +1,15 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { applyPlan } from '../../src/topology/apply/apply.js';
 import { type MachineFiles, RootFiles } from '../../src/topology/apply/files.js';
-import { JOURNAL_PATH, JournalFile } from '../../src/topology/apply/journal.js';
+import { JournalFile } from '../../src/topology/apply/journal.js';
 import { lockRoot } from '../../src/topology/apply/lock.js';
 import { revert } from '../../src/topology/apply/revert.js';
 import { apply, check, previewApply, revertAll } from '../../src/topology/steer.js';
-import { type SurveyRequest, survey } from '../../src/topology/survey.js';
+import { survey } from '../../src/topology/survey.js';
 import { machines, twoSockets } from './fixtures/machines.js';
-import { onDisk, steeringBytes, wholeTree } from './support.js';
-
-const never = new AbortController().signal;
-const at = (root: string): SurveyRequest => ({ root, defaultDataDir: '/var/lib/lance' });
-
-const affinity = (root: string, irq: number): string => join(root, `proc/irq/${irq}/smp_affinity_list`);
-const journalOf = (root: string) => new JournalFile(root).read();
+import { affinity, at, errno, journalOf, never, onDisk, steeringBytes, wholeTree } from './support.js';
 
 /** Applies with files that fail where `fail` throws. */
 function applyWith(root: string, fail: (path: string, files: RootFiles) => void) {
@@ -30,8 +24,6 @@ function applyWith(root: string, fail: (path: string, files: RootFiles) => void)
   };
   return applyPlan({ root, plan, tree, bootId: machine.system.bootId, options: {}, now: 1, files });
 }
-
-const errno = (code: string): Error => Object.assign(new Error(code), { code });
 
 describe('apply and revert', () => {
   it.each(Object.entries(machines))(
@@ -295,129 +287,6 @@ describe('a single IRQ', () => {
       hint: expect.stringMatching(/host/),
     });
     expect(journalOf(root)).toBeUndefined();
-  });
-});
-
-describe('check', () => {
-  it('finds what was changed by hand after an apply, in either file', async () => {
-    const root = onDisk(twoSockets());
-    await apply(at(root), never);
-    writeFileSync(affinity(root, 59), '3\n');
-    writeFileSync(join(root, 'proc/irq/8/smp_affinity'), '00000001\n');
-    writeFileSync(join(root, 'sys/class/net/ens2f0np0/queues/tx-0/xps_cpus'), 'ffffffff\n');
-    expect(check(at(root)).checked.drift).toEqual([
-      { path: '/proc/irq/59/smp_affinity_list', expected: '8', actual: '3' },
-      { path: '/sys/class/net/ens2f0np0/queues/tx-0/xps_cpus', expected: '00000100', actual: 'ffffffff' },
-      { path: '/proc/irq/8/smp_affinity', expected: expect.any(String), actual: '00000001' },
-    ]);
-  });
-
-  it('does not mind an interrupt that is still delivered elsewhere, but says so', async () => {
-    const root = onDisk(twoSockets());
-    await apply(at(root), never);
-    const found = check(at(root));
-    expect(found.checked.drift).toEqual([]);
-    expect(found.findings.map((finding) => finding.id)).toContain('lagging');
-  });
-
-  it('compares with the plan of the flags that --apply was given', async () => {
-    const root = onDisk(twoSockets());
-    await apply({ ...at(root), nic: 'eno1' }, never);
-    expect(check(at(root)).checked.drift).toEqual([]);
-    expect(check({ ...at(root), nic: 'ens2f0np0' }).checked.drift.length).toBeGreaterThan(0);
-  });
-
-  it('finds a machine that was never steered adrift', () => {
-    expect(check(at(onDisk(twoSockets()))).checked.drift.length).toBeGreaterThan(10);
-  });
-
-  it('finds CPUs that went offline since', async () => {
-    const root = onDisk(twoSockets());
-    await apply(at(root), never);
-    writeFileSync(join(root, 'sys/devices/system/cpu/online'), '0-7,9-31\n');
-    writeFileSync(join(root, 'sys/devices/system/node/node1/cpulist'), '9-15,24-31\n');
-    expect(check(at(root)).checked.drift.length).toBeGreaterThan(0);
-  });
-});
-
-describe('the journal', () => {
-  it('of another boot is not reverted, and is moved aside by the next apply', async () => {
-    const root = onDisk(twoSockets());
-    await apply(at(root), never);
-    const applied = steeringBytes(root);
-    writeFileSync(join(root, 'proc/sys/kernel/random/boot_id'), '11111111-2222-3333-4444-555555555555\n');
-    await expect(revertAll(root, false)).rejects.toMatchObject({ code: 'JOURNAL_OTHER_BOOT' });
-    expect(steeringBytes(root)).toEqual(applied);
-    writeFileSync(affinity(root, 59), '0-31\n');
-    writeFileSync(join(root, 'proc/irq/59/smp_affinity'), 'ffffffff\n');
-    const again = await apply(at(root), never);
-    expect(again.applied.findings.map((finding) => finding.id)).toEqual(['other-boot']);
-    expect(readdirSync(join(root, 'var/lib/lance')).sort()).toEqual([
-      'topology-journal.json',
-      'topology-journal.json.7a0b7f4e',
-    ]);
-    expect(journalOf(root)?.entries.map((entry) => entry.path)).toEqual([
-      '/proc/irq/59/smp_affinity_list',
-      '/proc/irq/59/smp_affinity',
-    ]);
-  });
-
-  it.each([
-    ['cut off', '{"version":1,'],
-    ['of a later version', JSON.stringify({ version: 2 })],
-    [
-      'naming a file that is no steering file',
-      JSON.stringify({
-        version: 1,
-        bootId: null,
-        state: 'applied',
-        startedAt: 1,
-        options: {},
-        entries: [{ path: '/etc/shadow', was: 'x', to: 'y' }],
-        refused: [],
-      }),
-    ],
-    [
-      'climbing out of its directory',
-      JSON.stringify({
-        version: 1,
-        bootId: null,
-        state: 'applied',
-        startedAt: 1,
-        options: {},
-        entries: [{ path: '/sys/class/net/../queues/rx-0/rps_cpus', was: 'x', to: 'y' }],
-        refused: [],
-      }),
-    ],
-  ])('%s is refused by apply and revert, and nothing is written', async (_, text) => {
-    const root = onDisk(twoSockets());
-    mkdirSync(join(root, 'var/lib/lance'), { recursive: true });
-    writeFileSync(join(root, JOURNAL_PATH), text);
-    const before = steeringBytes(root);
-    await expect(apply(at(root), never)).rejects.toMatchObject({ code: 'JOURNAL_BAD' });
-    await expect(revertAll(root, false)).rejects.toMatchObject({ code: 'JOURNAL_BAD' });
-    expect(steeringBytes(root)).toEqual(before);
-  });
-
-  it('keeps what a revert could not put back, and a second revert finishes', () => {
-    const root = onDisk(twoSockets());
-    return apply(at(root), never).then(() => {
-      const real = new RootFiles(root);
-      const files: MachineFiles = {
-        read: (path) => real.read(path),
-        write: (path, text) => {
-          if (path === '/proc/irq/59/smp_affinity_list') throw errno('EIO');
-          real.write(path, text);
-        },
-      };
-      const bootId = journalOf(root)?.bootId ?? null;
-      expect(() => revert({ root, bootId, files })).toThrow(
-        /1 of \d+ files could not be put back: \/proc\/irq\/59/,
-      );
-      expect(journalOf(root)?.entries).toHaveLength(1);
-      revert({ root, bootId });
-      expect(readFileSync(affinity(root, 59), 'utf8')).toBe('0-31\n');
-    });
   });
 });
 

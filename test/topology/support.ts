@@ -2,7 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { JournalFile } from '../../src/topology/apply/journal.js';
 import type { Plan } from '../../src/topology/index.js';
+import type { SurveyRequest } from '../../src/topology/survey.js';
 import { type Fact, FactTree } from '../../src/topology/tree.js';
 import type { MachineBuilder } from './fixtures/builder.js';
 
@@ -62,3 +64,12 @@ export function wholeTree(root: string): Map<string, string> {
   }
   return found;
 }
+
+export const never: AbortSignal = new AbortController().signal;
+/** What is surveyed, below a root. */
+export const at = (root: string): SurveyRequest => ({ root, defaultDataDir: '/var/lib/lance' });
+
+export const affinity = (root: string, irq: number): string =>
+  join(root, `proc/irq/${irq}/smp_affinity_list`);
+export const journalOf = (root: string) => new JournalFile(root).read();
+export const errno = (code: string): Error => Object.assign(new Error(code), { code });
