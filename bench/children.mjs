@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long what was asked to end may take: a node drains, `lance bench` ends its own node. */
 const STOP_MS = 10_000;
+/** What was killed takes a moment to be gone, longer where the disk is busy. */
+const KILL_MS = 5_000;
 const LOOK_MS = 50;
 
 /** Process groups that may still run, by the id of their heads. */
@@ -87,6 +89,13 @@ function watch() {
   }
 }
 
+/** Resolves when nothing is left of any group, or when it took too long. */
+async function endAll(signal, withinMs) {
+  for (const group of groups) signalGroup(group, signal);
+  const until = Date.now() + withinMs;
+  while ([...groups].some((group) => signalGroup(group, 0)) && Date.now() < until) await sleep(LOOK_MS);
+}
+
 async function interrupt(status) {
   // The second time at once: `exit` above kills what is left.
   if (interrupted) process.exit(status);
@@ -95,9 +104,8 @@ async function interrupt(status) {
   process.on('uncaughtException', () => {});
   try {
     process.stderr.write('interrupted: ending what was started (once more to end it at once)\n');
-    for (const group of groups) signalGroup(group, 'SIGTERM');
-    const until = Date.now() + STOP_MS;
-    while ([...groups].some((group) => signalGroup(group, 0)) && Date.now() < until) await sleep(LOOK_MS);
+    await endAll('SIGTERM', STOP_MS);
+    await endAll('SIGKILL', KILL_MS);
     for (const words of lastWords) words();
   } finally {
     process.exit(status);
