@@ -246,7 +246,11 @@ impl IoAgent {
             if !there {
                 return;
             }
+            if !flushed && !self.keep_written_over(slot, slab) {
+                return;
+            }
             // Written to its end: if the last block was padded, the next slab starts in it.
+            let segment = &self.segments[held.segment];
             let log_end = segment.log(held.end);
             let last = (held.end / BLOCK * BLOCK).max(held.base);
             if held.next.is_none() && last < held.end && held.filled {

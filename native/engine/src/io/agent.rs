@@ -12,6 +12,7 @@ use super::flush_all::{Flushes, Together};
 use super::journal::Journal;
 use super::protect::Protecting;
 use super::reader::Reader;
+use super::rescue::Rescue;
 use super::segment::Segments;
 use super::settle::Pace;
 use super::slabs::Slabs;
@@ -154,6 +155,7 @@ pub struct IoAgent {
     pub(super) pace: Pace,
     pub(super) carrying: Carrying,
     pub(super) protecting: Protecting,
+    pub(super) rescue: Rescue,
     /// Bytes of topics' slabs, jumbo ones aside.
     pub(super) slab_budget: u64,
     /// Topics' slabs that are populated as they are first used: how many there are.
@@ -270,6 +272,7 @@ impl IoAgent {
             pace: Pace::default(),
             carrying: Carrying::default(),
             protecting: Protecting::new(topics),
+            rescue: Rescue::new(topics, segments),
             slab_budget: limits.topic_slab_bytes(),
             pressure: false,
             pressed: 0,

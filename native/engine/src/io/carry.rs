@@ -1,8 +1,8 @@
 //! What the journal alone holds of a frozen topic goes along from chunk to chunk, so that one topic's I/O error does not
 //! keep the ring from going round (design.md, section 5).
 //!
-//! Its durable bytes that no flushed segment has are all in slabs still. They, and what of the acknowledged is in slabs, are
-//! journaled again into the current chunk; once that is flushed, the topic needs no older one.
+//! Its durable bytes that no flushed segment has for certain are all in memory still. They, and what of the acknowledged is in
+//! slabs, are journaled again into the current chunk; once that is flushed, the topic needs no older one.
 
 use super::agent::IoAgent;
 use super::chunks::MAX_CHUNKS;
@@ -83,7 +83,7 @@ impl IoAgent {
         let Some(mut carry) = self.carrying.now else {
             return;
         };
-        if self.slab_at(carry.slot, carry.from).is_none() {
+        if !self.is_left(&carry) {
             // A flush that was under way when it froze had the rest.
             self.carrying.now = None;
             return self.move_on(carry.slot, carry.generation);
@@ -124,10 +124,16 @@ impl IoAgent {
         };
         carry.in_block = false;
         let carry = *carry;
-        if self.slab_at(carry.slot, carry.from).is_none() {
+        if !self.is_left(&carry) {
             self.carrying.now = None;
             self.move_on(carry.slot, carry.generation);
         }
+    }
+
+    /// Whether anything needed is not carried yet.
+    fn is_left(&self, carry: &Carry) -> bool {
+        self.uncertain(carry.slot, carry.from).is_some()
+            || self.slab_at(carry.slot, carry.from).is_some()
     }
 
     /// The topic needs no chunk below a generation (0: none at all).
@@ -168,11 +174,23 @@ impl IoAgent {
 
     /// Where the acknowledged bytes start that no flushed segment holds, or whose block may have been written over.
     fn needed_from(&self, slot: TopicSlot) -> Option<u64> {
-        let held = &self.slabs[self.slab_at(slot, 0)?];
-        let segment = &self.segments[held.segment];
-        let known = if held.filled { held.base } else { held.first };
-        let from = segment.log(known.max(segment.flushed / BLOCK * BLOCK));
+        let over = self.uncertain(slot, 0).map(|over| over.start);
+        over.into_iter().chain(self.needed_in_slabs(slot)).min()
+    }
+
+    fn needed_in_slabs(&self, slot: TopicSlot) -> Option<u64> {
+        let slab = self.slab_at(slot, 0)?;
+        let segment = &self.segments[self.slabs[slab].segment];
+        let flushed = segment.log(segment.flushed / BLOCK * BLOCK);
+        let from = self.known_from(slab).max(flushed);
         self.slab_at(slot, from).map(|_| from)
+    }
+
+    /// Log position from which on a slab has its bytes.
+    fn known_from(&self, slab: SlabId) -> u64 {
+        let held = &self.slabs[slab];
+        let known = if held.filled { held.base } else { held.first };
+        self.segments[held.segment].log(known)
     }
 
     /// The first slab with needed bytes from a log position on.
@@ -209,7 +227,13 @@ impl IoAgent {
     fn next_carried(&self, carry: &Carry, room: usize) -> Option<(Entry<'_>, u64)> {
         // What went into a block whole does so again: a segment without a name is made of its first batch.
         let largest = self.journal.buffer_bytes as usize - BLOCK_HEADER;
-        let slab = self.slab_at(carry.slot, carry.from)?;
+        let slab = self.slab_at(carry.slot, carry.from);
+        let in_slab = slab.map(|slab| self.known_from(slab).max(carry.from));
+        let over = self.uncertain(carry.slot, carry.from);
+        if let Some(over) = over.filter(|over| in_slab.is_none_or(|from| over.start <= from)) {
+            return Some((self.written_over(carry.slot, &over)?, over.end));
+        }
+        let slab = slab?;
         let held = &self.slabs[slab];
         let segment = &self.segments[held.segment];
         let topic = &self.topics[carry.slot.index()];
@@ -219,7 +243,7 @@ impl IoAgent {
             segment: segment.name.base_offset,
             position,
         };
-        let at = carry.from.max(segment.log(0)) - segment.log_base;
+        let at = carry.from.max(self.known_from(slab)) - segment.log_base;
         let (mut start, mut end) = (held.base, held.first);
         while end <= at {
             start = end;

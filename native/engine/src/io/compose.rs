@@ -69,6 +69,7 @@ impl IoAgent {
 
     /// Puts in what fits, and asks for stable storage if somebody in it does.
     pub(super) fn compose(&mut self, block: &mut Block) {
+        self.compose_endangered(block);
         self.compose_carried(block);
         for _ in 0..self.dirty.len() {
             let Some(slot) = self.dirty.take() else { break };

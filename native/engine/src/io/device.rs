@@ -20,6 +20,8 @@ pub struct Write {
     pub from: u64,
     /// Position behind its last block.
     pub to: u64,
+    /// Where bytes end that its first block had before, and that are nowhere else if this fails; 0: there are none.
+    pub over: u64,
     pub submitted_ns: u64,
 }
 
@@ -80,6 +82,8 @@ impl Device {
         assert!(from > write.from && from < write.to);
         self.bytes -= from - write.from;
         write.from = from;
+        // Its first block is written.
+        write.over = 0;
     }
     /// The write of that number.
     #[must_use]
@@ -124,6 +128,7 @@ mod tests {
             slab: SlabId(1),
             from,
             to: from + bytes,
+            over: 0,
             submitted_ns: 0,
         }
     }

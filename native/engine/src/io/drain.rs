@@ -353,6 +353,7 @@ impl IoAgent {
         self.carry_no_more(Some(slot));
         self.tails.forget(slot);
         self.protecting.forget(slot);
+        self.rescue.forget(slot);
         if topic.journal.low > 0 {
             self.journal.chunks.hold(topic.journal.low, 0);
         }
@@ -408,6 +409,7 @@ impl IoAgent {
             || self.device.in_flight() > 0
             || self.is_flushing_segments()
             || !self.commits.is_quiet()
+            || self.rescue.is_wanted()
             || self.frames.used() > 0
             || !self.removing.is_empty();
         if busy {

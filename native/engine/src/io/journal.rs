@@ -160,7 +160,7 @@ impl IoAgent {
         let full = self.journal.is_chunk_full();
         // What nobody waits for is no reason to look for another chunk.
         let ahead = self.protecting.is_wanted() && !full;
-        let asked = !self.dirty.is_empty() || self.commits.pending() > 0;
+        let asked = !self.dirty.is_empty() || self.commits.pending() > 0 || self.rescue.is_wanted();
         if !asked && !watermarks && !carry && !ahead {
             return false;
         }
@@ -183,6 +183,7 @@ impl IoAgent {
             if block.entries == 0 && self.settling == 0 {
                 // One block is left for saying which chunk is free then.
                 block.capacity = block.capacity.saturating_sub(BLOCK as usize);
+                self.compose_endangered(&mut block);
                 self.compose_carried(&mut block);
             }
             if block.entries == 0 {
@@ -484,6 +485,7 @@ impl IoAgent {
         }
         self.carry_no_more(None);
         self.protecting.give_up();
+        self.rescue.give_up();
         self.commits_failed();
     }
 

@@ -21,6 +21,7 @@ mod protect;
 mod pump;
 mod reader;
 mod reports;
+mod rescue;
 mod segment;
 mod settle;
 mod shown;

@@ -265,6 +265,10 @@ impl IoAgent {
         }
         let segment = &mut self.segments[held.segment];
         let file = segment.open().expect("ensure_open");
+        let over = match segment.submitted > from && !segment.protected {
+            true => segment.submitted,
+            false => 0,
+        };
         if end != to {
             segment.settled = to;
             segment.protected = false;
@@ -282,6 +286,7 @@ impl IoAgent {
             slab,
             from,
             to: end,
+            over,
             submitted_ns: now_ns,
         };
         let number = self.device.start(write);
@@ -349,6 +354,7 @@ impl IoAgent {
                 libc::EIO
             };
             self.freeze(slot, errno, "writing a segment");
+            self.endanger(slot, &write);
         } else {
             let accepted = self
                 .device
@@ -438,8 +444,9 @@ impl IoAgent {
         true
     }
 
-    /// Whether a segment's last block, which was written padded, may be lost when it is written again: none of it counts as
-    /// durable, and none will by a flush that is under way, here or of a segment before. No tail was asked for either: that
+    /// Whether a segment's last block, which was written padded, may go with the power when it is written again: none of it counts
+    /// as durable, and none will by a flush that is under way, here or of a segment before. If only the write fails, what was
+    /// acknowledged of it is journaled then. No tail was asked for either: that
     /// would protect what is written now, which it does not hold.
     fn is_block_free(&self, slot: TopicSlot, at: SegmentRef, block: u64) -> bool {
         let (topic, segment) = (&self.topics[slot.index()], &self.segments[at]);

@@ -44,6 +44,12 @@ impl Tails {
         let known = self.known[slot.index()];
         (known.log == log && (1..=known.len).contains(&len)).then(|| &self.blocks[place(slot, len)])
     }
+    /// What is there of a topic's block, as log positions; empty: nothing.
+    #[must_use]
+    pub fn known(&self, slot: TopicSlot) -> Range<u64> {
+        let Known { log, len } = self.known[slot.index()];
+        log..log + len
+    }
     /// The topic is gone.
     pub fn forget(&mut self, slot: TopicSlot) {
         self.known[slot.index()] = Known::default();

@@ -325,10 +325,11 @@ impl State {
         file.apply(Change::Bytes { at, data }, durable);
         Ok(())
     }
-    /// A write failed: some of its sectors may have changed all the same.
-    pub fn store_remains(&mut self, ino: Ino, at: u64, data: &Arc<[u8]>) {
+    /// A write failed: some of its sectors may have changed all the same, and some be `garbled`.
+    pub fn store_remains(&mut self, ino: Ino, at: u64, data: &Arc<[u8]>, garbled: bool) {
         if let Some(file) = self.medium.file_mut(ino) {
-            tear_into(at, data, &mut self.rng, |change| file.apply(change, false));
+            let each = |change| file.apply(change, false);
+            tear_into(at, data, garbled, &mut self.rng, each);
         }
     }
     /// A flush ends: what it covers is durable, or on failure some of it is dropped.

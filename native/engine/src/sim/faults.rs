@@ -25,6 +25,8 @@ pub enum IoKind {
 pub enum Fault {
     /// EIO. Of a write some sectors may have changed; a flush drops some of what it should have covered.
     Eio,
+    /// The same, but of a write of whole blocks some sectors hold neither the old bytes nor the new ones afterwards.
+    Garbled,
     /// A ring write does less than it was asked to, in whole sectors. Other I/O is not affected.
     Short,
 }

@@ -173,8 +173,11 @@ fn perform(on: &mut Pages, change: &Change) {
 fn tear(on: &mut Pages, change: &Change, unit: usize, survival: &Survival, rng: &mut Rng) {
     match change {
         Change::Bytes { at, data } => {
-            let blocks = (*at).is_multiple_of(PAGE) && data.len().is_multiple_of(PAGE as usize);
-            let garbled = if blocks { survival.garbled } else { 0 };
+            let garbled = if are_blocks(*at, data.len()) {
+                survival.garbled
+            } else {
+                0
+            };
             let mut done = 0;
             while done < data.len() {
                 let within = (*at as usize + done) % unit;
@@ -199,22 +202,41 @@ fn tear(on: &mut Pages, change: &Change, unit: usize, survival: &Survival, rng: 
 fn garble(on: &mut Pages, range: std::ops::Range<u64>, percent: u8, rng: &mut Rng) {
     for sector in range.step_by(SECTOR) {
         if rng.percent(percent) {
-            let garbage: Vec<u8> = (0..SECTOR / 8)
-                .flat_map(|_| rng.next_u64().to_le_bytes())
-                .collect();
-            on.write(sector, &garbage);
+            on.write(sector, &garbage(rng));
         }
     }
 }
 
-/// Hands on about half of the sectors of a write that failed, each as a change of its own.
-pub fn tear_into(at: u64, data: &Arc<[u8]>, rng: &mut Rng, mut each: impl FnMut(Change)) {
+/// Whether a write is one of whole blocks, which goes to the device as it is.
+fn are_blocks(at: u64, len: usize) -> bool {
+    at.is_multiple_of(PAGE) && len.is_multiple_of(PAGE as usize)
+}
+
+/// What a sector holds that nobody wrote.
+fn garbage(rng: &mut Rng) -> [u8; SECTOR] {
+    let mut bytes = [0; SECTOR];
+    rng.fill(&mut bytes);
+    bytes
+}
+
+/// Hands on about half of the sectors of a write that failed, each as a change of its own; `garbled` ones of blocks as what
+/// nobody wrote.
+pub fn tear_into(
+    at: u64,
+    data: &Arc<[u8]>,
+    garbled: bool,
+    rng: &mut Rng,
+    mut each: impl FnMut(Change),
+) {
+    let garbled = garbled && are_blocks(at, data.len());
     for (i, sector) in data.chunks(SECTOR).enumerate() {
         if rng.percent(50) {
-            each(Change::Bytes {
-                at: at + (i * SECTOR) as u64,
-                data: Arc::from(sector),
-            });
+            let data = match garbled && rng.percent(50) {
+                true => Arc::from(&garbage(rng)[..]),
+                false => Arc::from(sector),
+            };
+            let at = at + (i * SECTOR) as u64;
+            each(Change::Bytes { at, data });
         }
     }
 }

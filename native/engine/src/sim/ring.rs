@@ -149,8 +149,8 @@ impl SimRing {
                     && !state.is_suppressed(Barrier::SyncWrite(FileKind::of(&op.path)));
                 match op.fault {
                     None => state.store(op.ino, at, &data, durable).map(|()| data.len()),
-                    Some(Fault::Eio) => {
-                        state.store_remains(op.ino, at, &data);
+                    Some(fault @ (Fault::Eio | Fault::Garbled)) => {
+                        state.store_remains(op.ino, at, &data, fault == Fault::Garbled);
                         Err(errno(libc::EIO))
                     }
                     Some(Fault::Short) => {

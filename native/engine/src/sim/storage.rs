@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::{errno, OpenFile, SimDisk, State, What};
-use super::faults::IoKind;
+use super::faults::{Fault, IoKind};
 use super::file::{Change, File};
 use super::labels::{Barrier, DirKind, FileKind};
 use super::medium::{InFlight, Node};
@@ -84,8 +84,8 @@ impl Storage for SimDisk {
         state.end(op);
         match state.meet_fault(IoKind::Write, &path) {
             None => state.store(open.ino, at, &data, false),
-            Some(_) => {
-                state.store_remains(open.ino, at, &data);
+            Some(fault) => {
+                state.store_remains(open.ino, at, &data, fault == Fault::Garbled);
                 Err(errno(libc::EIO))
             }
         }

@@ -151,7 +151,12 @@ impl Run {
             }
             let (kind, of) = *self.rng.pick(&PLACES);
             let short = kind == IoKind::Write && self.rng.percent(40);
-            let fault = if short { Fault::Short } else { Fault::Eio };
+            let fault = match of {
+                _ if short => Fault::Short,
+                // Of a segment the running node would have to serve what is garbled.
+                Some(Journal) => Fault::Garbled,
+                _ => Fault::Eio,
+            };
             self.disk.fail(kind, of, self.rng.below(5), fault);
         }
     }
@@ -286,6 +291,7 @@ impl Run {
         let seed = self.rng.next_u64();
         // After a failed flush the page cache shows what no disk has: only a power cut tells the truth then.
         let left = if self.disk.failed_flushes() == 0 && self.rng.percent(50) {
+            self.model.promise_accepted();
             image.after_kill(seed)
         } else if self.rng.percent(50) {
             image.after_crash(Survival::NOTHING, seed)

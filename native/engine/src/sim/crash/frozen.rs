@@ -14,6 +14,11 @@ const FROZEN: u32 = 1;
 const LIVING: u32 = 2;
 /// Chunks that the living one's records fill, more than a ring may have.
 const CHUNKS: u64 = 12;
+/// Of what no flush covers, neither old nor new bytes are left.
+pub(super) const GARBLED: Survival = Survival {
+    garbled: 100,
+    ..Survival::NOTHING
+};
 /// What is quiet enough for the journal.
 const QUIET: (u64, u64) = (20_000, 50_000);
 
@@ -25,7 +30,7 @@ impl Run {
     }
 
     /// Lets the living topic fill so many chunks.
-    fn go_round(&mut self, chunks: u64) -> Outcome<()> {
+    pub(super) fn go_round(&mut self, chunks: u64) -> Outcome<()> {
         let end = self.model.topics[&LIVING].acked_end + chunks * self.settings.sizes().chunk_bytes;
         while self.model.topics[&LIVING].acked_end < end {
             let before = self.model.topics[&LIVING].acked;
@@ -105,7 +110,7 @@ fn outlived(seed: u64, written: bool) -> Outcome<Run> {
     let (image, seed) = (run.disk.image(), run.rng.next_u64());
     let left = match run.disk.failed_flushes() == 0 && run.rng.percent(50) {
         true => image.after_kill(seed),
-        false => image.after_crash(Survival::NOTHING, seed),
+        false => image.after_crash(*run.rng.pick(&[Survival::NOTHING, GARBLED]), seed),
     };
     let model = run.after_recovery_of(&left.after_crash(Survival::EVERYTHING, 0))?;
     Run::start(settings, 0, left, model, &mut run.rng)?;

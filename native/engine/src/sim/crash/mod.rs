@@ -19,3 +19,4 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod written_over;

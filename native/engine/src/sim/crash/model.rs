@@ -137,3 +137,12 @@ impl TopicModel {
 pub struct Model {
     pub topics: BTreeMap<u32, TopicModel>,
 }
+
+impl Model {
+    /// The power does not go: what is acknowledged of `written` topics stays too.
+    pub fn promise_accepted(&mut self) {
+        for topic in self.topics.values_mut() {
+            topic.durable = topic.durable.max(topic.acked_end);
+        }
+    }
+}
