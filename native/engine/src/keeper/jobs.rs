@@ -229,12 +229,7 @@ impl Keeper {
                 file,
                 to,
             } => {
-                let mut reserved = self.storage.allocate(file, to);
-                if matches!(&reserved, Err(e) if e.kind() == io::ErrorKind::StorageFull)
-                    && self.free_recycled()
-                {
-                    reserved = self.storage.allocate(file, to);
-                }
+                let reserved = self.with_room(|storage| storage.allocate(file, to));
                 let result = reserved.map(|()| to).map_err(errno);
                 self.say(Report::Extended {
                     segment,
@@ -279,7 +274,8 @@ impl Keeper {
                 });
             }
             Job::Chunk { number, bytes } => {
-                let result = make_chunk(&*self.storage, number, bytes).map_err(errno);
+                let made = self.with_room(|storage| make_chunk(storage, number, bytes));
+                let result = made.map_err(errno);
                 self.say(Report::Chunk { number, result });
             }
             Job::Commits { all } => {

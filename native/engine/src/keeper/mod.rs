@@ -15,6 +15,7 @@ mod remains;
 #[cfg(test)]
 mod removal_tests;
 mod sealed;
+mod search;
 mod spare;
 
 pub use files::{Catalogue, TopicFiles};

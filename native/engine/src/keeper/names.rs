@@ -32,13 +32,8 @@ impl Keeper {
         let raw = recycled.is_none() && !self.raw.is_empty();
         if recycled.is_none() && !raw && self.spares.is_empty() {
             let number = self.spare_number();
-            let mut spare = make_spares(&*self.storage, &[number]);
-            if matches!(&spare, Err(e) if e.kind() == io::ErrorKind::StorageFull)
-                && self.free_recycled()
-            {
-                spare = make_spares(&*self.storage, &[number]);
-            }
-            self.spares.extend(spare?);
+            let made = self.with_room(|storage| make_spares(storage, &[number]))?;
+            self.spares.extend(made);
         }
         let spare = recycled
             .or_else(|| self.raw.pop())
@@ -46,7 +41,10 @@ impl Keeper {
         let Some(spare) = spare else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        self.storage.rename(&spare, &path)?;
+        if let Err(error) = self.with_room(|storage| storage.rename(&spare, &path)) {
+            self.remains.add(spare);
+            return Err(error);
+        }
         self.begun.entry(slot).or_default().now += 1;
         self.catalogue.with(slot, |files| files.active.push(*name));
         if name.base_offset == 0 {

@@ -6,9 +6,10 @@
 use std::io;
 
 use super::jobs::Keeper;
-use super::spare::CUT;
+use super::remains::CUT;
+use super::spare::{fill, REGION};
 use crate::limits::BLOCK;
-use crate::storage::Others;
+use crate::storage::{Others, Storage};
 use crate::topics::TopicSlot;
 
 /// How long a file waits for the next segment of its topic, ns.
@@ -16,7 +17,7 @@ const WAITS_NS: u64 = 60_000_000_000;
 /// What waits is at most such a part of what is free.
 const PART_OF_FREE: u64 = 8;
 
-/// Segments that a topic began since retention last removed some, and before that since the time before.
+/// Segments that a topic began since retention last took some to `spare/`, and between that time and the one before.
 #[derive(Default)]
 pub(super) struct Begun {
     pub now: u32,
@@ -81,13 +82,23 @@ impl Keeper {
         }
     }
 
-    /// The disk is full: removes what waits, at once. Returns whether that was anything.
-    pub(super) fn free_recycled(&mut self) -> bool {
-        let any = !self.recycled.is_empty();
-        for file in self.recycled.drain(..) {
-            let _ = self.storage.unlink(&file.path);
+    /// Does something that needs room on the disk; where there is none, what was removed goes first, at once.
+    pub(super) fn with_room<T>(
+        &mut self,
+        what: impl Fn(&dyn Storage) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match what(&*self.storage) {
+            Err(error) if is_full(&error) && self.make_room() => what(&*self.storage),
+            done => done,
         }
-        any
+    }
+
+    /// Removes files that wait, for a segment or for the remover. Returns whether there were any.
+    fn make_room(&mut self) -> bool {
+        for file in self.recycled.drain(..) {
+            self.remains.add(file.path);
+        }
+        self.remains.remove_all(&*self.storage)
     }
 
     fn let_go(&mut self, mut keep: impl FnMut(&mut Recycled) -> bool) {
@@ -96,17 +107,23 @@ impl Keeper {
         }
     }
 
-    /// Makes a file read as zeros; false if somebody would see that.
+    /// Makes a file read as zeros, its first blocks written once as a spare's are; false if somebody would see that.
     fn blank(&self, path: &str, len: u64) -> io::Result<bool> {
         let file = self.storage.open(path, CUT)?;
         let blank = match self.storage.others(file) {
             Others::Nobody => self
                 .storage
                 .blank(file, len.next_multiple_of(BLOCK))
+                .and_then(|()| fill(&*self.storage, file, REGION.min(len)))
+                .and_then(|()| self.storage.flush(file))
                 .map(|()| true),
             Others::Readers | Others::Unknown => Ok(false),
         };
         self.storage.close(file);
         blank
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }

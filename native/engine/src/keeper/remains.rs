@@ -6,19 +6,26 @@
 //! Thread: one of its own, no agent; it rests between steps.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::spare::CUT;
-use crate::storage::{Handle, Others, Storage};
+use crate::storage::{Handle, Open, Others, Storage};
 
 /// Bytes that are given back at once.
 pub const STEP: u64 = 8 << 20;
 /// The remover rests so many times as long as its step took: the device is everybody's.
 const SHARE: u32 = 4;
-/// Never shorter than this.
+/// Never shorter and never longer than this.
 const SHORTEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_secs(1);
+/// Where less is free it does not rest.
+const LOW: u64 = 2 << 30;
+/// How files are opened whose contents are no more.
+pub(super) const CUT: Open = Open {
+    write: true,
+    create: false,
+    direct: false,
+};
 /// Where so many files wait it does not rest: they come faster than they go.
 const MANY: usize = 4;
 
@@ -36,6 +43,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     paths: VecDeque<String>,
+    /// Those that somebody still reads.
+    held: VecDeque<String>,
     closed: bool,
 }
 
@@ -54,13 +63,22 @@ impl Remains {
     pub fn step(&self) -> u64 {
         self.0.step
     }
-    /// A file whose new name, and the end of its old one, are durable.
+    /// A file whose old name is durably gone.
     pub fn add(&self, path: String) {
         self.lock().paths.push_back(path);
     }
     /// The node stops: what is left is recovery's.
     pub fn close(&self) {
         self.lock().closed = true;
+    }
+
+    /// The disk is full: removes all that wait, whole. Returns whether there were any.
+    pub(super) fn remove_all(&self, storage: &dyn Storage) -> bool {
+        let paths = std::mem::take(&mut self.lock().paths);
+        for path in &paths {
+            let _ = storage.unlink(path);
+        }
+        !paths.is_empty()
     }
 
     fn take(&self) -> Option<String> {
@@ -122,40 +140,47 @@ impl Remover {
     /// How long it rests after a step that took so long.
     #[must_use]
     pub fn rest(&self, step: Duration) -> Duration {
-        match self.remains.len() {
-            MANY.. => Duration::ZERO,
-            _ => SHORTEST.max(step * SHARE),
+        if self.remains.len() >= MANY || self.storage.free_bytes().is_ok_and(|free| free < LOW) {
+            return Duration::ZERO;
         }
+        step.saturating_mul(SHARE).clamp(SHORTEST, LONGEST)
     }
 
     /// A file that nobody else has open. What cannot be cut goes as a whole.
     fn next(&mut self) -> Option<(String, Handle, u64)> {
-        for _ in 0..self.remains.len() {
-            let path = self.remains.take()?;
-            match self.look_at(&path) {
-                Ok((file, len, Others::Nobody)) => return Some((path, file, len)),
-                // A reader that is behind goes on in what it has open; tried again at the next look.
-                Ok((file, _, Others::Readers)) => {
-                    self.storage.close(file);
-                    self.remains.add(path);
-                }
-                Ok((file, ..)) => {
-                    self.storage.close(file);
-                    let _ = self.storage.unlink(&path);
-                }
-                Err(_) => drop(self.storage.unlink(&path)),
+        while let Some(path) = self.remains.take() {
+            if let Some(found) = self.look_at(path) {
+                return Some(found);
+            }
+        }
+        // Those that were read at the last look, each once.
+        let held = self.remains.lock().held.len();
+        for _ in 0..held {
+            let held = self.remains.lock().held.pop_front();
+            if let Some(found) = held.and_then(|path| self.look_at(path)) {
+                return Some(found);
             }
         }
         None
     }
 
-    fn look_at(&self, path: &str) -> io::Result<(Handle, u64, Others)> {
-        let file = self.storage.open(path, CUT)?;
-        let len = self
-            .storage
-            .len(file)
-            .inspect_err(|_| self.storage.close(file))?;
-        Ok((file, len, self.storage.others(file)))
+    fn look_at(&self, path: String) -> Option<(String, Handle, u64)> {
+        let Ok(file) = self.storage.open(&path, CUT) else {
+            let _ = self.storage.unlink(&path);
+            return None;
+        };
+        let others = self.storage.others(file);
+        if let (Ok(len), Others::Nobody) = (self.storage.len(file), others) {
+            return Some((path, file, len));
+        }
+        self.storage.close(file);
+        if others == Others::Readers {
+            // A reader that is behind goes on in what it has open.
+            self.remains.lock().held.push_back(path);
+        } else {
+            let _ = self.storage.unlink(&path);
+        }
+        None
     }
 }
 

@@ -3,10 +3,11 @@
 use std::io;
 
 use super::jobs::Keeper;
+use super::remains::STEP;
 use super::Kept;
 use crate::format::names::{SegmentName, SEGMENTS_DIR, SPARE_DIR, TEMPORARY};
 use crate::recovery::rebuild_index;
-use crate::storage::{Handle, Open};
+use crate::storage::{Handle, Open, Storage};
 use crate::topics::TopicSlot;
 
 impl Keeper {
@@ -24,9 +25,7 @@ impl Keeper {
             Some(file) => file,
             None => self.open(&self.path(slot, name, "lnc")?)?.0,
         };
-        let cut = storage
-            .truncate(file, end)
-            .and_then(|()| storage.flush(file));
+        let cut = cut(&*storage, file, end).and_then(|()| storage.flush(file));
         storage.close(file);
         cut?;
         let (dir, topic) = (self.dir(slot)?, self.topic(slot)?);
@@ -109,29 +108,32 @@ impl Keeper {
             removed_segments: 0,
             removed_bytes: 0,
         };
+        // All or none of a round: a crash could keep what became of the one kind and not of the other, and leave a gap.
+        let in_steps = doomed.iter().any(|(_, len)| *len > self.remains.step());
         let mut moved = Vec::new();
+        let mut taken = Ok(());
         for (i, (name, len)) in doomed.iter().enumerate() {
             // Oldest first, so that a crash in between leaves no gap.
-            match self.take_away(name, &topic, *len) {
+            match self.take_away(name, &topic, in_steps) {
                 Ok(to) => moved.extend(to.map(|to| (to, *len))),
                 Err(error) => {
                     self.catalogue.with(slot, |files| {
                         files.sealed.splice(..0, doomed[i..].to_vec()).count()
                     });
-                    return Err(error);
+                    taken = Err(error);
+                    break;
                 }
             }
             kept.removed_segments += 1;
             kept.removed_bytes += len;
         }
+        if kept.removed_segments > 0 {
+            self.settle_removed(&dir, &moved)?;
+        }
         if !moved.is_empty() {
-            self.storage.flush_dir(SPARE_DIR)?;
+            self.recycle(slot, moved);
         }
-        if !doomed.is_empty() {
-            self.storage.flush_dir(&dir)?;
-        }
-        // Not before: under a name that a crash brings back, a segment is whole.
-        self.recycle(slot, moved);
+        taken?;
         self.catalogue.with(slot, |files| {
             kept.first = files
                 .sealed
@@ -143,26 +145,56 @@ impl Keeper {
         Ok(kept)
     }
 
-    /// Takes a segment of `len` bytes out of its topic. Returns where it is now, if it is too large to be removed at once.
+    /// Takes a segment out of its topic. Returns where it is now, if it is not gone.
     fn take_away(
         &mut self,
         name: &SegmentName,
         topic: &str,
-        len: u64,
+        in_steps: bool,
     ) -> io::Result<Option<String>> {
-        let to = (len > self.remains.step()).then(|| self.moved_path());
-        for extension in ["lnc", "idx", "pos"] {
-            let path = name.path(topic, extension);
-            let gone = match &to {
-                Some(to) if extension == "lnc" => self.storage.rename(&path, to),
-                _ => self.storage.unlink(&path),
-            };
-            match gone {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        let path = name.path(topic, "lnc");
+        let moved = if in_steps {
+            self.move_away(&path)
+        } else {
+            None
+        };
+        if moved.is_none() {
+            self.unlink(&path)?;
+        }
+        for extension in ["idx", "pos"] {
+            self.unlink(&name.path(topic, extension))?;
+        }
+        Ok(moved)
+    }
+
+    /// Gives a file a name in `spare/`. `None`: it has its old one, since that may need room where removing it needs none.
+    fn move_away(&mut self, path: &str) -> Option<String> {
+        self.moved += 1;
+        let to = format!("{SPARE_DIR}/removed-{:08}.lnc", self.moved);
+        self.storage.rename(path, &to).is_ok().then_some(to)
+    }
+
+    /// Makes durable that files are gone from `dir`, and where those are that moved. Before that none is cut or made zero: under
+    /// a name that a crash brings back, a segment is whole.
+    fn settle_removed(&self, dir: &str, moved: &[(String, u64)]) -> io::Result<()> {
+        // The old names first: a file without any is lost room, one with two, on a file system without a journal, is broken.
+        let mut settled = self.storage.flush_dir(dir);
+        if !moved.is_empty() {
+            settled = settled.and_then(|()| self.storage.flush_dir(SPARE_DIR));
+        }
+        if settled.is_err() {
+            for (path, _) in moved {
+                let _ = self.storage.unlink(path);
             }
         }
-        Ok(to)
+        settled
+    }
+
+    fn unlink(&self, path: &str) -> io::Result<()> {
+        match self.storage.unlink(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a file is removed in steps.
@@ -173,12 +205,6 @@ impl Keeper {
         let len = self.storage.len(file);
         self.storage.close(file);
         len.is_ok_and(|len| len > self.remains.step())
-    }
-
-    /// A name in `spare/` that no file has: it is empty when a node starts.
-    fn moved_path(&mut self) -> String {
-        self.moved += 1;
-        format!("{SPARE_DIR}/removed-{:08}.lnc", self.moved)
     }
 
     pub(super) fn remove_topic(&mut self, slot: TopicSlot) -> io::Result<()> {
@@ -204,17 +230,31 @@ impl Keeper {
         self.storage.rename(&dir, &doomed)?;
         self.storage.flush_dir(SEGMENTS_DIR)?;
         // From here on it is gone; what is left over, recovery removes.
+        let mut moved = Vec::new();
         for name in self.storage.list(&doomed).unwrap_or_default() {
             let path = format!("{doomed}/{name}");
             let large = name.ends_with(".lnc") && self.is_large(&path);
-            let to = self.moved_path();
-            if large && self.storage.rename(&path, &to).is_ok() {
-                self.remains.add(to);
-            } else {
-                let _ = self.storage.unlink(&path);
+            match large.then(|| self.move_away(&path)).flatten() {
+                Some(to) => moved.push((to, 0)),
+                None => drop(self.storage.unlink(&path)),
             }
+        }
+        if !moved.is_empty() && self.settle_removed(&doomed, &moved).is_ok() {
+            moved
+                .into_iter()
+                .for_each(|(path, _)| self.remains.add(path));
         }
         let _ = self.storage.remove_dir(&doomed);
         Ok(())
     }
+}
+
+/// Cuts a file to `end`, by steps: what was reserved beyond may be nearly a whole segment.
+fn cut(storage: &dyn Storage, file: Handle, end: u64) -> io::Result<()> {
+    let mut len = storage.len(file)?;
+    while len > end + STEP {
+        len -= STEP;
+        storage.truncate(file, len)?;
+    }
+    storage.truncate(file, end)
 }

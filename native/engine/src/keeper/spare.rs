@@ -100,13 +100,6 @@ pub fn make_chunk(storage: &dyn Storage, number: u64, bytes: u64) -> io::Result<
     storage.open(&path, DIRECT)
 }
 
-/// How files are opened whose contents are no more.
-pub const CUT: Open = Open {
-    write: true,
-    create: false,
-    direct: false,
-};
-
 /// How files are opened that a ring writes.
 pub const DIRECT: Open = Open {
     write: true,
@@ -140,7 +133,8 @@ fn create(storage: &dyn Storage, path: &str) -> io::Result<Handle> {
     )
 }
 
-fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
+/// Reserves and writes zeros from the start of a file on.
+pub fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
     storage.allocate(file, bytes)?;
     let mut at = 0;
     while at < bytes {

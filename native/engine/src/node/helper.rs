@@ -1,4 +1,4 @@
-//! Threads beside the agents: the keeper, the finder and the flusher. They may block; agents wake them through an eventfd.
+//! Threads beside the agents: keeper, finder, flusher and remover. They may block; agents wake the first three through an eventfd.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

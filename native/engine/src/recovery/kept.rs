@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::disk::{Disk, File};
 use super::error::RecoveryError;
 use super::journal::{Extent, Journal};
-use super::window::nonzero;
+use super::topic::read_failed;
+use super::window::{nonzero, Source as _};
 
 /// Bytes handled at once.
 const PIECE: usize = 256 * 1024;
@@ -49,7 +50,7 @@ impl Patched<'_, '_> {
         }
         Ok(())
     }
-    /// Gives the bytes of a range piece by piece, and stops when `each` says so.
+    /// Gives the bytes of a range piece by piece, without those that are zeros for sure, and stops when `each` says so.
     fn pieces(
         &self,
         range: &Range<u64>,
@@ -57,7 +58,11 @@ impl Patched<'_, '_> {
     ) -> Result<bool, RecoveryError> {
         let mut buffer = vec![0; PIECE];
         let mut at = range.start;
-        while at < range.end {
+        loop {
+            at = self.next(at)?;
+            if at >= range.end {
+                return Ok(true);
+            }
             let len = (range.end - at).min(PIECE as u64) as usize;
             self.read(&mut buffer[..len], at)?;
             if !each(&buffer[..len], at)? {
@@ -65,7 +70,19 @@ impl Patched<'_, '_> {
             }
             at += len as u64;
         }
-        Ok(true)
+    }
+    /// The first position from `at` on that may hold anything but zeros.
+    fn next(&self, at: u64) -> Result<u64, RecoveryError> {
+        let of_file = match self.file {
+            Some(file) => file
+                .next_data(at)
+                .map_err(|source| read_failed(&file.path, source))?,
+            None => None,
+        };
+        let extents = self.extents.iter().filter(|extent| extent.end() > at);
+        let of_journal = extents.map(|extent| extent.position).min();
+        let first = of_file.into_iter().chain(of_journal).min();
+        Ok(first.map_or(u64::MAX, |first| first.max(at)))
     }
 }
 

@@ -10,7 +10,7 @@ use super::kept::{keep, Patched};
 use super::lookahead::look_ahead;
 use super::segments::remove;
 use super::topic::{read_failed, Topic, Walk};
-use super::window::{nonzero, Window};
+use super::window::{nonzero, Source as _, Window};
 use super::Severity;
 use crate::format::names::SegmentName;
 
@@ -172,7 +172,13 @@ fn zero_rest(scan: &mut Scan) -> Result<u64, RecoveryError> {
     let mut last = scan.end;
     let mut at = scan.end;
     let mut bytes = vec![0; ZEROS.len()];
-    loop {
+    // Nearly a whole segment may be reserved and never written.
+    let next = |at| {
+        let next = scan.file.next_data(at);
+        next.map_err(|source| read_failed(&scan.file.path, source))
+    };
+    while let Some(data) = next(at)? {
+        at = at.max(data);
         let got = scan.file.read_at(&mut bytes, at)?;
         if got == 0 {
             break;

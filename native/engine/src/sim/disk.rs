@@ -74,6 +74,8 @@ pub(super) struct State {
     suppressed: BTreeSet<Barrier>,
     power_cut: Option<u64>,
     full_from: Option<u64>,
+    /// The next file that is removed makes room.
+    room_by_unlink: bool,
     images: Option<Vec<Image>>,
     /// Files of which a flush failed, and those that were flushed again all the same.
     unflushable: BTreeSet<Ino>,
@@ -103,6 +105,7 @@ impl SimDisk {
             suppressed: BTreeSet::new(),
             power_cut: None,
             full_from: None,
+            room_by_unlink: false,
             images: None,
             unflushable: BTreeSet::new(),
             flushed_again: Vec::new(),
@@ -151,6 +154,11 @@ impl SimDisk {
     /// Whatever takes new blocks fails with ENOSPC from I/O `index` on; `None` ends that.
     pub fn fill_up_from(&self, index: Option<u64>) {
         self.state().full_from = index;
+    }
+    /// The same from now on until a file is removed.
+    pub fn fill_up_until_unlink(&self) {
+        let mut state = self.state();
+        (state.full_from, state.room_by_unlink) = (Some(0), true);
     }
     /// The `nth` (from 0) I/O of this kind from now on, on files of kind `of` if given, goes wrong once.
     pub fn fail(&self, kind: IoKind, of: Option<FileKind>, nth: u64, fault: Fault) {
@@ -290,6 +298,12 @@ impl State {
     pub fn will_be_full(&self) -> bool {
         self.full_from
             .is_some_and(|from| self.trace.len() as u64 >= from)
+    }
+    /// A file was removed.
+    pub fn made_room(&mut self) {
+        if std::mem::take(&mut self.room_by_unlink) {
+            self.full_from = None;
+        }
     }
     /// An open file.
     pub fn open_file(&self, handle: Handle) -> io::Result<OpenFile> {

@@ -214,7 +214,9 @@ impl Storage for SimDisk {
             path,
             None,
             Some(NameChange::Unlink { at, ino }),
-        )
+        )?;
+        state.made_room();
+        Ok(())
     }
 
     fn make_dir(&self, path: &str) -> io::Result<()> {

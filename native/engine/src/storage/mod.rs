@@ -3,13 +3,15 @@
 //! Injected, so that the simulated disk (design.md, section 11) stands behind recovery and the keeper too. Paths are
 //! relative to the data directory, with `/` between names.
 
+mod lock;
 mod os;
 mod rehearsal;
 mod whole;
 
 use std::io;
 
-pub use os::{next_data, DirLock, LockError, OsStorage};
+pub use lock::{DirLock, LockError};
+pub use os::{next_data, OsStorage};
 pub use rehearsal::Rehearsal;
 
 /// An open file. For the system's storage it is a file descriptor, so that a ring can take it.

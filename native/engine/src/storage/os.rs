@@ -3,7 +3,7 @@
 //! Thread: any; every call may block, so no agent makes one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::whole::WholeSync;
 use super::{Handle, Open, Others, Storage};
 use crate::format::names::{SEGMENTS_DIR, SPARE_DIR};
-
-/// The file whose lock says that a node runs here (formats.md).
-const LOCK: &str = "LOCK";
 
 /// `fcntl` that chooses the signal of a lease (Linux, `asm-generic/fcntl.h`; the libc crate lacks it).
 const F_SETSIG: libc::c_int = 10;
@@ -31,41 +28,6 @@ pub struct OsStorage {
     names: WholeSync,
     all: WholeSync,
 }
-
-/// Held as long as this lives, and by the kernel no longer than the process does.
-#[derive(Debug)]
-pub struct DirLock {
-    _file: File,
-}
-
-/// Why a data directory could not be locked.
-#[derive(Debug)]
-pub enum LockError {
-    /// A node runs on it. Its process id, if it wrote one.
-    Held { root: PathBuf, pid: Option<u32> },
-    /// The system refuses the file.
-    Io { path: PathBuf, error: io::Error },
-}
-
-impl std::fmt::Display for LockError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Held { root, pid } => {
-                let by = pid.map_or(String::from("another process"), |pid| {
-                    format!("process {pid}")
-                });
-                write!(
-                    f,
-                    "data directory {} is in use by {by}; stop it, or give this node a directory of its own (node.data_dir)",
-                    root.display()
-                )
-            }
-            Self::Io { path, error } => write!(f, "cannot lock {}: {error}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for LockError {}
 
 impl OsStorage {
     /// The directory at `root`, made if it is not there. With `direct` false, `Open::direct` is not heeded.
@@ -88,44 +50,6 @@ impl OsStorage {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// Takes the directory for this process.
-    ///
-    /// # Errors
-    /// Another process has it, or LOCK cannot be opened.
-    pub fn lock(&self) -> Result<DirLock, LockError> {
-        let path = self.root.join(LOCK);
-        let failed = |error| LockError::Io {
-            path: path.clone(),
-            error,
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        // SAFETY: plain system call on a descriptor that is open.
-        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::WouldBlock {
-                return Err(failed(error));
-            }
-            let mut text = String::new();
-            // Only for the message: a pid that cannot be read is left out.
-            let _ = (&file).take(32).read_to_string(&mut text);
-            return Err(LockError::Held {
-                root: self.root.clone(),
-                pid: text.trim().parse().ok(),
-            });
-        }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(failed)?;
-        Ok(DirLock { _file: file })
     }
 
     /// Whether the device below can write single writes through its cache (FUA), so that a synchronous write needs no
@@ -204,6 +128,17 @@ pub fn next_data(descriptor: BorrowedFd, at: u64) -> io::Result<Option<u64>> {
         Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ESPIPE) => Ok(Some(at)),
         _ => Err(error),
     }
+}
+
+/// The kernel's number for the file system of a file.
+fn file_system(file: &File) -> io::Result<libc::c_long> {
+    // SAFETY: all-zero is a valid statfs for the kernel to fill.
+    let mut facts: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `facts` is valid for the call, and the descriptor is open.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), &mut facts) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(facts.f_type)
 }
 
 /// `fallocate` from the start of the file up to `len`.
@@ -294,6 +229,10 @@ impl Storage for OsStorage {
 
     fn blank(&self, handle: Handle, len: u64) -> io::Result<()> {
         let file = file(handle);
+        // Others punch holes or take other blocks for it.
+        if file_system(&file)? != libc::EXT4_SUPER_MAGIC {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         fallocate(&file, libc::FALLOC_FL_ZERO_RANGE, len)?;
         if file.metadata()?.len() > len {
             file.set_len(len)?;
@@ -305,16 +244,17 @@ impl Storage for OsStorage {
 
     fn others(&self, handle: Handle) -> Others {
         let file = file(handle);
-        if file.metadata().map_or(0, |m| m.nlink()) > 1 {
+        if file.metadata().map_or(0, |m| m.nlink()) != 1 {
             return Others::Unknown;
         }
-        // Whoever opens a file with a lease on it has the holder sent a signal: one that nothing minds.
-        // SAFETY: plain system calls on a descriptor that is open.
-        let leased = unsafe {
-            libc::fcntl(handle.0, F_SETSIG, libc::SIGURG);
-            libc::fcntl(handle.0, libc::F_SETLEASE, libc::F_WRLCK) == 0
-        };
-        if !leased {
+        // Whoever opens a file with a lease on it has the holder sent a signal: SIGIO, which ends a process, unless another
+        // one is chosen, which nothing minds.
+        // SAFETY: plain system call on a descriptor that is open.
+        if unsafe { libc::fcntl(handle.0, F_SETSIG, libc::SIGURG) } != 0 {
+            return Others::Unknown;
+        }
+        // SAFETY: as above.
+        if unsafe { libc::fcntl(handle.0, libc::F_SETLEASE, libc::F_WRLCK) } != 0 {
             return match io::Error::last_os_error().kind() {
                 io::ErrorKind::WouldBlock => Others::Readers,
                 _ => Others::Unknown,
@@ -404,195 +344,4 @@ impl Storage for OsStorage {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn new(under: &Path, name: &str) -> Self {
-            let dir = under.join(format!("lance-storage-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&dir);
-            Self(dir)
-        }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    const NEW: Open = Open {
-        write: true,
-        create: true,
-        direct: false,
-    };
-
-    #[test]
-    fn names_and_bytes_come_back_as_they_were_put() {
-        let dir = Dir::new(&std::env::temp_dir(), "bytes");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        storage.make_dir("segments").unwrap();
-        storage.make_dir("segments").unwrap();
-        storage.make_dir("segments/events").unwrap();
-        let file = storage.open("segments/events/b~", NEW).unwrap();
-        storage.allocate(file, 10_000).unwrap();
-        assert_eq!(storage.len(file).unwrap(), 10_000);
-        storage.write_at(file, b"hello", 9_998).unwrap();
-        storage.flush(file).unwrap();
-        let mut bytes = [7; 20];
-        assert_eq!(storage.read_at(file, &mut bytes, 9_990).unwrap(), 13);
-        assert_eq!(&bytes[..13], b"\0\0\0\0\0\0\0\0hello");
-        storage.truncate(file, 3).unwrap();
-        assert_eq!(storage.len(file).unwrap(), 3);
-        storage.close(file);
-        storage
-            .rename("segments/events/b~", "segments/events/b")
-            .unwrap();
-        storage.close(storage.open("segments/events/a", NEW).unwrap());
-        storage.flush_dir("segments/events").unwrap();
-        storage.flush_dir("").unwrap();
-        assert_eq!(storage.list("segments/events").unwrap(), ["a", "b"]);
-        assert!(storage.exists("segments/events/a").unwrap());
-        storage.unlink("segments/events/a").unwrap();
-        assert!(!storage.exists("segments/events/a").unwrap());
-        assert!(storage.remove_dir("segments").is_err());
-        assert!(storage.free_bytes().unwrap() > 0);
-    }
-
-    #[test]
-    fn creating_what_exists_and_opening_what_does_not_are_errors() {
-        let dir = Dir::new(&std::env::temp_dir(), "exists");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        storage.close(storage.open("a", NEW).unwrap());
-        for direct in [false, true] {
-            let again = storage.open("a", Open { direct, ..NEW }).unwrap_err();
-            assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
-            let absent = storage.open(
-                "b",
-                Open {
-                    create: false,
-                    direct,
-                    write: true,
-                },
-            );
-            assert_eq!(absent.unwrap_err().kind(), io::ErrorKind::NotFound);
-        }
-    }
-
-    #[test]
-    fn no_path_leaves_the_directory() {
-        let dir = Dir::new(&std::env::temp_dir(), "paths");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        for path in [
-            "..",
-            "a/../../b",
-            "/etc/passwd",
-            "a//b",
-            "./a",
-            "a/",
-            "a\0b",
-        ] {
-            let refused = storage.open(path, NEW).unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{path:?}");
-            assert!(storage.unlink(path).is_err());
-        }
-    }
-
-    #[test]
-    fn a_second_node_on_the_directory_is_refused_with_the_firsts_pid() {
-        let dir = Dir::new(&std::env::temp_dir(), "lock");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        let lock = storage.lock().unwrap();
-        let refused = OsStorage::new(&dir.0, true).unwrap().lock().unwrap_err();
-        let LockError::Held { pid, .. } = &refused else {
-            panic!("{refused}");
-        };
-        assert_eq!(*pid, Some(std::process::id()));
-        assert!(
-            refused.to_string().contains("in use by process"),
-            "{refused}"
-        );
-        drop(lock);
-        assert!(storage.lock().is_ok());
-    }
-
-    #[test]
-    fn direct_files_bypass_the_cache_where_the_file_system_allows_it() {
-        let dir = Dir::new(&std::env::temp_dir(), "direct");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        let flags = |handle: Handle| {
-            // SAFETY: plain system call on an open descriptor.
-            unsafe { libc::fcntl(handle.0, libc::F_GETFL) }
-        };
-        let direct = storage
-            .open(
-                "a",
-                Open {
-                    direct: true,
-                    ..NEW
-                },
-            )
-            .unwrap();
-        let refused = !storage.announcements().is_empty();
-        assert_eq!(flags(direct) & libc::O_DIRECT == 0, refused);
-        storage.close(direct);
-        let cached = OsStorage::new(&dir.0, false).unwrap();
-        let plain = cached
-            .open(
-                "b",
-                Open {
-                    direct: true,
-                    ..NEW
-                },
-            )
-            .unwrap();
-        assert_eq!(flags(plain) & libc::O_DIRECT, 0);
-        assert!(cached.announcements().is_empty());
-        cached.close(plain);
-    }
-
-    #[test]
-    fn a_blank_file_reads_as_zeros_and_keeps_its_blocks() {
-        let dir = Dir::new(&std::env::temp_dir(), "blank");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        let file = storage.open("a", NEW).unwrap();
-        storage.write_at(file, &[1; 100_000], 0).unwrap();
-        storage.flush(file).unwrap();
-        let blocks = || fs::metadata(dir.0.join("a")).unwrap().blocks();
-        let before = blocks();
-        match storage.blank(file, 102_400) {
-            Ok(()) => {
-                assert_eq!(fs::read(dir.0.join("a")).unwrap(), [0; 102_400]);
-                assert_eq!(blocks(), before);
-            }
-            // Memory as a disk.
-            Err(e) => assert_eq!(e.raw_os_error(), Some(libc::EOPNOTSUPP), "{e}"),
-        }
-        storage.close(file);
-    }
-
-    #[test]
-    fn a_file_tells_whether_somebody_else_can_see_it() {
-        let dir = Dir::new(&std::env::temp_dir(), "others");
-        let storage = OsStorage::new(&dir.0, true).unwrap();
-        let file = storage.open("a", NEW).unwrap();
-        assert_eq!(storage.others(file), Others::Nobody);
-        for how in [
-            Open::default(),
-            Open {
-                write: true,
-                ..Open::default()
-            },
-        ] {
-            let other = storage.open("a", how).unwrap();
-            assert_eq!(storage.others(file), Others::Readers, "{how:?}");
-            storage.close(other);
-            assert_eq!(storage.others(file), Others::Nobody);
-        }
-        fs::hard_link(dir.0.join("a"), dir.0.join("backup")).unwrap();
-        assert_eq!(storage.others(file), Others::Unknown);
-        storage.close(file);
-    }
-}
+mod tests;
