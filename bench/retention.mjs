@@ -1,12 +1,13 @@
 // `node bench/retention.mjs`: does an ack wait for what retention removes? One topic written at a steady rate, durable, in turns: it keeps
 // everything, or `--keep` bytes, so that segments of 1 GiB go as fast as they come. Fresh nodes, whose retention looks every 2 s.
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { atInterrupt, removeAtEnd } from './children.mjs';
 import { startNode, stopNode } from './node.mjs';
 import { load, median, output, root } from './programs.mjs';
+import { keepReport } from './report.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -70,16 +71,4 @@ for (let number = 0; number < Number(flags.pairs); number++) {
   for (const turn of number % 2 ? [...TURNS].reverse() : TURNS) results[turn].push(await measure(turn));
 }
 show();
-const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-const report = {
-  command: ['node', 'bench/retention.mjs', ...process.argv.slice(2)].join(' '),
-  commit: commit.trim(),
-  at: new Date().toISOString(),
-  machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() },
-  loadAverage: { before, after: loadavg() },
-  results,
-};
-const name = `retention-${report.at.slice(0, 16).replace(/:/g, '')}.json`;
-const file = flags.out ?? join(root, 'bench', 'results', name);
-writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-console.error(`all of it: ${file}`);
+await keepReport('retention', results, before, flags.out);

@@ -2,13 +2,14 @@
 // main thread stalled for more than ten seconds, in turns. `block` sleeps in JavaScript (only the dependency is measured), `spin` burns a CPU and
 // `collect` collects garbage without pause (they also take a CPU from node and load, which has two in all on a small machine).
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release } from 'node:os';
+import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { removeAtEnd } from './children.mjs';
 import { startNode, stopNode } from './node.mjs';
-import { load, median, output, root } from './programs.mjs';
+import { load, median, root } from './programs.mjs';
+import { keepReport } from './report.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -87,16 +88,4 @@ for (const [manner, result] of Object.entries(results)) {
     );
   }
 }
-const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-const report = {
-  command: ['node', 'bench/stall.mjs', ...process.argv.slice(2)].join(' '),
-  commit: commit.trim(),
-  at: new Date().toISOString(),
-  machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() },
-  loadAverage: { before, after: loadavg() },
-  results,
-};
-const name = `stall-${report.at.slice(0, 16).replace(/:/g, '')}.json`;
-const file = flags.out ?? join(root, 'bench', 'results', name);
-writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-console.error(`all of it: ${file}`);
+await keepReport('stall', results, before, flags.out);
