@@ -47,6 +47,8 @@ pub struct IoConfig {
     pub flush_interval_ns: u64,
     pub flushes: Flushes,
     pub chunk_bytes: u64,
+    /// No segment is longer, unless one batch is: room is not reserved beyond.
+    pub segment_max_bytes: u64,
     pub index_every_bytes: u64,
     pub next_topic_id: u32,
     /// Chunk files, all free, the first to be written first.

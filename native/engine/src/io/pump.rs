@@ -227,9 +227,14 @@ impl IoAgent {
             false if segment.allocated < SMALL_STEPS_TO => REGION,
             false => segment.allocated.min(LARGEST_STEP),
         };
+        // What is reserved beyond the segment's end is freed when it is sealed, and the device may stand still for that.
         let to = (segment.allocated + step)
+            .min(self.config.segment_max_bytes)
             .max(needed)
             .next_multiple_of(BLOCK);
+        if to <= segment.allocated {
+            return;
+        }
         if self.tell_keeper(Job::Extend {
             segment: at,
             slot: segment.slot,

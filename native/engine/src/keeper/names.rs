@@ -42,7 +42,8 @@ impl Keeper {
             return Err(io::ErrorKind::NotFound.into());
         };
         if let Err(error) = self.with_room(|storage| storage.rename(&spare, &path)) {
-            self.remains.add(spare);
+            // Nobody knows its name any more, and another spare may get it.
+            let _ = self.storage.unlink(&spare);
             return Err(error);
         }
         self.begun.entry(slot).or_default().now += 1;

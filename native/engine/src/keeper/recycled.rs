@@ -7,7 +7,7 @@ use std::io;
 
 use super::jobs::Keeper;
 use super::remains::CUT;
-use super::spare::{fill, REGION};
+use super::spare::REGION;
 use crate::limits::BLOCK;
 use crate::storage::{Others, Storage};
 use crate::topics::TopicSlot;
@@ -113,9 +113,7 @@ impl Keeper {
         let blank = match self.storage.others(file) {
             Others::Nobody => self
                 .storage
-                .blank(file, len.next_multiple_of(BLOCK))
-                .and_then(|()| fill(&*self.storage, file, REGION.min(len)))
-                .and_then(|()| self.storage.flush(file))
+                .blank(file, len.next_multiple_of(BLOCK), REGION.min(len))
                 .map(|()| true),
             Others::Readers | Others::Unknown => Ok(false),
         };

@@ -74,11 +74,15 @@ impl Remains {
 
     /// The disk is full: removes all that wait, whole. Returns whether there were any.
     pub(super) fn remove_all(&self, storage: &dyn Storage) -> bool {
-        let paths = std::mem::take(&mut self.lock().paths);
-        for path in &paths {
+        let mut state = self.lock();
+        // A reader keeps what it has open.
+        let State { paths, held, .. } = &mut *state;
+        let all: Vec<String> = paths.drain(..).chain(held.drain(..)).collect();
+        drop(state);
+        for path in &all {
             let _ = storage.unlink(path);
         }
-        !paths.is_empty()
+        !all.is_empty()
     }
 
     fn take(&self) -> Option<String> {

@@ -112,20 +112,17 @@ impl Keeper {
         let in_steps = doomed.iter().any(|(_, len)| *len > self.remains.step());
         let mut moved = Vec::new();
         let mut taken = Ok(());
-        for (i, (name, len)) in doomed.iter().enumerate() {
+        for (i, segment) in doomed.iter().enumerate() {
             // Oldest first, so that a crash in between leaves no gap.
-            match self.take_away(name, &topic, in_steps) {
-                Ok(to) => moved.extend(to.map(|to| (to, *len))),
-                Err(error) => {
-                    self.catalogue.with(slot, |files| {
-                        files.sealed.splice(..0, doomed[i..].to_vec()).count()
-                    });
-                    taken = Err(error);
-                    break;
-                }
+            if let Err(error) = self.take_away(segment, &topic, in_steps, &mut moved) {
+                self.catalogue.with(slot, |files| {
+                    files.sealed.splice(..0, doomed[i..].to_vec()).count()
+                });
+                taken = Err(error);
+                break;
             }
             kept.removed_segments += 1;
-            kept.removed_bytes += len;
+            kept.removed_bytes += segment.1;
         }
         if kept.removed_segments > 0 {
             self.settle_removed(&dir, &moved)?;
@@ -145,26 +142,33 @@ impl Keeper {
         Ok(kept)
     }
 
-    /// Takes a segment out of its topic. Returns where it is now, if it is not gone.
+    /// Takes a segment out of its topic. If it is not gone then, `moved` gets where it is, and its length.
+    ///
+    /// # Errors
+    /// It is where it was.
     fn take_away(
         &mut self,
-        name: &SegmentName,
+        (name, len): &(SegmentName, u64),
         topic: &str,
         in_steps: bool,
-    ) -> io::Result<Option<String>> {
+        moved: &mut Vec<(String, u64)>,
+    ) -> io::Result<()> {
         let path = name.path(topic, "lnc");
-        let moved = if in_steps {
-            self.move_away(&path)
-        } else {
-            None
-        };
-        if moved.is_none() {
-            self.unlink(&path)?;
+        match in_steps.then(|| self.move_away(&path)).flatten() {
+            Some(to) => moved.push((to, *len)),
+            None => {
+                if !moved.is_empty() {
+                    // Those before it first: this one has no name then that could go alone.
+                    self.settle_removed(&format!("{SEGMENTS_DIR}/{topic}"), moved)?;
+                }
+                self.unlink(&path)?;
+            }
         }
         for extension in ["idx", "pos"] {
-            self.unlink(&name.path(topic, extension))?;
+            // Without its segment an index is nothing; a start removes what is left.
+            let _ = self.storage.unlink(&name.path(topic, extension));
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Gives a file a name in `spare/`. `None`: it has its old one, since that may need room where removing it needs none.

@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::format::names::{chunk_path, JOURNAL_DIR, SPARE_DIR, TEMPORARY};
-use crate::storage::{Handle, Open, Storage};
+use crate::storage::{write_zeros, Handle, Open, Storage};
 
 /// Bytes of a fresh segment file that are written once; more is reserved as it grows.
 pub const REGION: u64 = 256 * 1024;
@@ -12,8 +12,6 @@ pub const REGION: u64 = 256 * 1024;
 pub const RESERVE: u64 = 2 << 20;
 /// Spares that are kept ready.
 pub const SPARES: usize = 4;
-
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Further ones, one for each topic that has no segment yet, at most.
 pub const FRESH_SPARES: usize = 64;
@@ -94,7 +92,7 @@ pub fn make_reserve(storage: &dyn Storage) -> io::Result<()> {
 pub fn make_chunk(storage: &dyn Storage, number: u64, bytes: u64) -> io::Result<Handle> {
     let path = chunk_path(number);
     let temporary = format!("{path}{TEMPORARY}");
-    write_zeros(storage, &temporary, bytes)?;
+    make_filled(storage, &temporary, bytes)?;
     storage.rename(&temporary, &path)?;
     storage.flush_dir(JOURNAL_DIR)?;
     storage.open(&path, DIRECT)
@@ -107,7 +105,7 @@ pub const DIRECT: Open = Open {
     direct: true,
 };
 
-fn write_zeros(storage: &dyn Storage, path: &str, bytes: u64) -> io::Result<()> {
+fn make_filled(storage: &dyn Storage, path: &str, bytes: u64) -> io::Result<()> {
     let file = create(storage, path)?;
     let filled = fill(storage, file, bytes).and_then(|()| storage.flush(file));
     storage.close(file);
@@ -133,14 +131,7 @@ fn create(storage: &dyn Storage, path: &str) -> io::Result<Handle> {
     )
 }
 
-/// Reserves and writes zeros from the start of a file on.
-pub fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
+fn fill(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
     storage.allocate(file, bytes)?;
-    let mut at = 0;
-    while at < bytes {
-        let len = ZEROS.len().min((bytes - at) as usize);
-        storage.write_at(file, &ZEROS[..len], at)?;
-        at += len as u64;
-    }
-    Ok(())
+    write_zeros(storage, file, bytes)
 }

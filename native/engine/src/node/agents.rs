@@ -67,6 +67,7 @@ impl Common<'_> {
             agent: self.places.number(IO),
             flush_interval_ns: self.config.flush_interval_ns,
             flushes: Flushes::DEFAULT,
+            segment_max_bytes: self.config.segment_max_bytes,
             chunk_bytes: self.config.chunk_bytes,
             index_every_bytes: self.config.index_every_bytes,
             next_topic_id: self.config.next_topic_id,

@@ -10,7 +10,7 @@ use super::labels::{Barrier, DirKind, FileKind};
 use super::medium::{InFlight, Node};
 use super::names::{Ino, NameChange, Place, ROOT};
 use crate::limits::BLOCK;
-use crate::storage::{Handle, Open, Others, Storage};
+use crate::storage::{write_zeros, Handle, Open, Others, Storage};
 
 /// Free space of a disk that is not full.
 const ROOMY: u64 = 1 << 40;
@@ -114,9 +114,10 @@ impl Storage for SimDisk {
             .resize(file, IoKind::Allocate, len, Change::Grow(len))
     }
 
-    fn blank(&self, file: Handle, len: u64) -> io::Result<()> {
+    fn blank(&self, file: Handle, len: u64, written: u64) -> io::Result<()> {
         self.truncate(file, 0)?;
         self.allocate(file, len)?;
+        write_zeros(self, file, written)?;
         self.flush(file)
     }
 

@@ -64,10 +64,10 @@ pub trait Storage: Send + Sync {
     fn truncate(&self, file: Handle, len: u64) -> io::Result<()>;
     /// Reserves blocks up to `len` and extends the file to it; new bytes read as zeros.
     fn allocate(&self, file: Handle, len: u64) -> io::Result<()>;
-    /// Makes the file read as zeros from its start to `len`, its new length, and keeps its blocks; durable when it returns.
-    /// Storage that cannot says `Unsupported`.
-    fn blank(&self, file: Handle, len: u64) -> io::Result<()> {
-        let _ = (file, len);
+    /// Makes the file read as zeros from its start to `len`, its new length, and keeps its blocks, of which the first
+    /// `written` bytes are written with zeros; durable when it returns. Storage that cannot says `Unsupported`.
+    fn blank(&self, file: Handle, len: u64, written: u64) -> io::Result<()> {
+        let _ = (file, len, written);
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Who else can see a file that is open for writing here.
@@ -102,4 +102,20 @@ pub trait Storage: Send + Sync {
     fn exists(&self, path: &str) -> io::Result<bool>;
     /// Free bytes on the file system.
     fn free_bytes(&self) -> io::Result<u64>;
+}
+
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// Writes zeros from the start of a file on.
+///
+/// # Errors
+/// The storage's own.
+pub fn write_zeros(storage: &dyn Storage, file: Handle, bytes: u64) -> io::Result<()> {
+    let mut at = 0;
+    while at < bytes {
+        let len = ZEROS.len().min((bytes - at) as usize);
+        storage.write_at(file, &ZEROS[..len], at)?;
+        at += len as u64;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::whole::WholeSync;
-use super::{Handle, Open, Others, Storage};
+use super::{write_zeros, Handle, Open, Others, Storage};
 use crate::format::names::{SEGMENTS_DIR, SPARE_DIR};
 
 /// `fcntl` that chooses the signal of a lease (Linux, `asm-generic/fcntl.h`; the libc crate lacks it).
@@ -227,7 +227,7 @@ impl Storage for OsStorage {
         }
     }
 
-    fn blank(&self, handle: Handle, len: u64) -> io::Result<()> {
+    fn blank(&self, handle: Handle, len: u64, written: u64) -> io::Result<()> {
         let file = file(handle);
         // Others punch holes or take other blocks for it.
         if file_system(&file)? != libc::EXT4_SUPER_MAGIC {
@@ -237,6 +237,7 @@ impl Storage for OsStorage {
         if file.metadata()?.len() > len {
             file.set_len(len)?;
         }
+        write_zeros(self, handle, written)?;
         // ext4 without a journal writes an inode's extents out only where its times have changed, and `fdatasync` not even then.
         file.set_modified(std::time::SystemTime::now())?;
         file.sync_all()

@@ -225,6 +225,7 @@ impl SimNode {
                     together: flushes.1,
                     early_bytes,
                 },
+                segment_max_bytes: sizes.segment_max_bytes,
                 chunk_bytes: sizes.chunk_bytes,
                 index_every_bytes: sizes.index_every_bytes,
                 next_topic_id,

@@ -158,7 +158,7 @@ fn a_blank_file_reads_as_zeros_and_keeps_its_blocks() {
     storage.flush(file).unwrap();
     let blocks = || fs::metadata(dir.0.join("a")).unwrap().blocks();
     let before = blocks();
-    match storage.blank(file, 102_400) {
+    match storage.blank(file, 102_400, 8_192) {
         Ok(()) => {
             assert_eq!(fs::read(dir.0.join("a")).unwrap(), [0; 102_400]);
             assert_eq!(blocks(), before);
