@@ -4,16 +4,21 @@ import { cpus, loadavg, release } from 'node:os';
 import { join } from 'node:path';
 import { output, root } from './programs.mjs';
 
-/** Writes `results` of bench/NAME.mjs to `out`, or to a file of its own in bench/results. `before` is the load average it began with. */
-export async function keepReport(name, results, before, out) {
+/** What a measurement depends on, in short. */
+export function aboutMachine() {
+  return { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() };
+}
+
+/** Writes what bench/NAME.mjs found to `out`, or to a file of its own in bench/results. `before` is the load average it began with. */
+export async function keepReport(name, found, before, out) {
   const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
   const report = {
     command: ['node', `bench/${name}.mjs`, ...process.argv.slice(2)].join(' '),
     commit: commit.trim(),
     at: new Date().toISOString(),
-    machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release() },
+    machine: aboutMachine(),
     loadAverage: { before, after: loadavg() },
-    results,
+    ...found,
   };
   const minute = report.at.slice(0, 16).replace(/:/g, '');
   const file = out ?? join(root, 'bench', 'results', `${name}-${minute}.json`);

@@ -71,4 +71,4 @@ for (let number = 0; number < Number(flags.pairs); number++) {
   for (const turn of number % 2 ? [...TURNS].reverse() : TURNS) results[turn].push(await measure(turn));
 }
 show();
-await keepReport('retention', results, before, flags.out);
+await keepReport('retention', { results }, before, flags.out);

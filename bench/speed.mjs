@@ -1,8 +1,8 @@
 // `node bench/speed.mjs`: the figures that issue 3 asks for, each beside the machine's own floor, measured in turns within one
 // run (bench/README.md). Prints the figures and writes them to bench/results/.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { removeAtEnd, start } from './children.mjs';
 import { bareLatency, DURABLE_WAYS, dsync4k, durableBytes, loopbackBytes, stolenSeconds } from './floors.mjs';
 import { dataPlaneThreads, residentBytes, startNode, stopNode } from './node.mjs';
 import { LOAD, load, median, output, root } from './programs.mjs';
+import { aboutMachine, keepReport } from './report.mjs';
 
 const MiB = 2 ** 20;
 const IDLE_CONNECTIONS = 2_000;
@@ -171,30 +172,16 @@ for (let number = 1; number <= rounds; number++) {
 say('system calls');
 const small = { 'record-size': 300, 'batch-bytes': 1, 'in-flight': 32 };
 const calls = { ingest: await systemCalls(parent, {}), small: await systemCalls(parent, small) };
-const { out: commit } = await output('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-const report = {
-  command: ['node', 'bench/speed.mjs', ...process.argv.slice(2)].join(' '),
-  commit: commit.trim(),
-  at: new Date().toISOString(),
-  machine: {
-    cpu: cpus()[0]?.model,
-    cpus: cpus().length,
-    memoryBytes: totalmem(),
-    kernel: release(),
-    fileSystem: (await output('stat', ['-f', '-c', '%T', parent])).out.trim(),
-    swaps: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length - 1,
-  },
-  loadAverage: { before: loadBefore, after: loadavg() },
-  figures: figures(done, ram, calls),
-  memory: ram,
-  systemCalls: calls,
-  rounds: done,
-};
-const file =
-  flags.out ?? join(root, 'bench', 'results', `speed-${report.at.slice(0, 16).replace(/:/g, '')}.json`);
-writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
-for (const [name, { value, goal, met }] of Object.entries(report.figures)) {
+const found = figures(done, ram, calls);
+for (const [name, { value, goal, met }] of Object.entries(found)) {
   const shown = typeof value === 'number' ? value.toFixed(3) : value;
   console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${shown} (${goal})`);
 }
-say(`all of it: ${file}`);
+const machine = {
+  ...aboutMachine(),
+  memoryBytes: totalmem(),
+  fileSystem: (await output('stat', ['-f', '-c', '%T', parent])).out.trim(),
+  swaps: readFileSync('/proc/swaps', 'utf8').trim().split('\n').length - 1,
+};
+const all = { machine, figures: found, memory: ram, systemCalls: calls, rounds: done };
+await keepReport('speed', all, loadBefore, flags.out);

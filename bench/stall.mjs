@@ -88,4 +88,4 @@ for (const [manner, result] of Object.entries(results)) {
     );
   }
 }
-await keepReport('stall', results, before, flags.out);
+await keepReport('stall', { results }, before, flags.out);

@@ -30,33 +30,22 @@ describe('the journal', () => {
     ]);
   });
 
+  /** A journal that says a file was changed. */
+  const naming = (path: string): string =>
+    JSON.stringify({
+      version: 1,
+      bootId: null,
+      state: 'applied',
+      startedAt: 1,
+      options: {},
+      entries: [{ path, was: 'x', to: 'y' }],
+      refused: [],
+    });
   it.each([
     ['cut off', '{"version":1,'],
     ['of a later version', JSON.stringify({ version: 2 })],
-    [
-      'naming a file that is no steering file',
-      JSON.stringify({
-        version: 1,
-        bootId: null,
-        state: 'applied',
-        startedAt: 1,
-        options: {},
-        entries: [{ path: '/etc/shadow', was: 'x', to: 'y' }],
-        refused: [],
-      }),
-    ],
-    [
-      'climbing out of its directory',
-      JSON.stringify({
-        version: 1,
-        bootId: null,
-        state: 'applied',
-        startedAt: 1,
-        options: {},
-        entries: [{ path: '/sys/class/net/../queues/rx-0/rps_cpus', was: 'x', to: 'y' }],
-        refused: [],
-      }),
-    ],
+    ['naming a file that is no steering file', naming('/etc/shadow')],
+    ['climbing out of its directory', naming('/sys/class/net/../queues/rx-0/rps_cpus')],
   ])('%s is refused by apply and revert, and nothing is written', async (_, text) => {
     const root = onDisk(twoSockets());
     mkdirSync(join(root, 'var/lib/lance'), { recursive: true });

@@ -17,6 +17,8 @@ mod removal_tests;
 mod sealed;
 mod search;
 mod spare;
+#[cfg(test)]
+mod trial;
 
 pub use files::{Catalogue, TopicFiles};
 pub use find::Finder;

@@ -33,9 +33,9 @@ pub(super) struct Recycled {
 }
 
 impl Keeper {
-    /// Takes care of files that retention moved to `spare/`, by path and length, durably: as many as the topic began segments
-    /// since the last time, or before, wait for its next ones, the others go.
-    pub(super) fn recycle(&mut self, slot: TopicSlot, moved: Vec<(String, u64)>) {
+    /// Takes care of files that retention moved to `spare/`, durably: as many as the topic began segments since the last time, or
+    /// before, wait for its next ones, the others go.
+    pub(super) fn recycle(&mut self, slot: TopicSlot, moved: Vec<String>) {
         let begun = self.begun.entry(slot).or_default();
         // The more of two, so that a round that removes one more or fewer than it needs changes nothing.
         let mut wanted = begun.now.max(begun.before);
@@ -43,27 +43,33 @@ impl Keeper {
             now: 0,
             before: begun.now,
         };
-        let now_ns = self.clock.mono_ns();
+        self.let_recycled_go(None);
         self.let_go(|file| {
             let mine = file.slot == slot;
-            let keep = now_ns < file.until_ns && !(mine && wanted == 0);
+            let keep = !mine || wanted > 0;
             wanted -= u32::from(keep && mine);
             keep
         });
-        let free = self.storage.free_bytes().unwrap_or(0);
-        for (path, len) in moved {
-            let waiting: u64 = self.recycled.iter().map(|file| file.len).sum();
-            let room = (waiting + len).saturating_mul(PART_OF_FREE) <= free;
-            if wanted == 0 || !room || !matches!(self.blank(&path, len), Ok(true)) {
+        let until_ns = self.clock.mono_ns() + WAITS_NS;
+        let waiting: u64 = self.recycled.iter().map(|file| file.len).sum();
+        let most = self.storage.free_bytes().unwrap_or(0) / PART_OF_FREE;
+        let mut room = most.saturating_sub(waiting);
+        for path in moved {
+            let blank = match wanted {
+                0 => Ok(None),
+                _ => self.blank(&path, room),
+            };
+            let Ok(Some(len)) = blank else {
                 self.remains.add(path);
                 continue;
-            }
+            };
             wanted -= 1;
+            room -= len;
             self.recycled.push(Recycled {
                 slot,
                 path,
                 len,
-                until_ns: now_ns + WAITS_NS,
+                until_ns,
             });
         }
     }
@@ -107,16 +113,18 @@ impl Keeper {
         }
     }
 
-    /// Makes a file read as zeros, its first blocks written once as a spare's are; false if somebody would see that.
-    fn blank(&self, path: &str, len: u64) -> io::Result<bool> {
+    /// Makes a file of at most `most` bytes read as zeros, its first blocks written once as a spare's are. Returns its length;
+    /// `None` if it is longer, or somebody would see that.
+    fn blank(&self, path: &str, most: u64) -> io::Result<Option<u64>> {
         let file = self.storage.open(path, CUT)?;
-        let blank = match self.storage.others(file) {
-            Others::Nobody => self
-                .storage
+        let blank = self.storage.len(file).and_then(|len| {
+            if len > most || self.storage.others(file) != Others::Nobody {
+                return Ok(None);
+            }
+            self.storage
                 .blank(file, len.next_multiple_of(BLOCK), REGION.min(len))
-                .map(|()| true),
-            Others::Readers | Others::Unknown => Ok(false),
-        };
+                .map(|()| Some(len))
+        });
         self.storage.close(file);
         blank
     }

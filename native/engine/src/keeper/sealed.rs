@@ -112,9 +112,9 @@ impl Keeper {
         let in_steps = doomed.iter().any(|(_, len)| *len > self.remains.step());
         let mut moved = Vec::new();
         let mut taken = Ok(());
-        for (i, segment) in doomed.iter().enumerate() {
+        for (i, (name, len)) in doomed.iter().enumerate() {
             // Oldest first, so that a crash in between leaves no gap.
-            if let Err(error) = self.take_away(segment, &topic, in_steps, &mut moved) {
+            if let Err(error) = self.take_away(name, &topic, in_steps, &mut moved) {
                 self.catalogue.with(slot, |files| {
                     files.sealed.splice(..0, doomed[i..].to_vec()).count()
                 });
@@ -122,7 +122,7 @@ impl Keeper {
                 break;
             }
             kept.removed_segments += 1;
-            kept.removed_bytes += segment.1;
+            kept.removed_bytes += len;
         }
         if kept.removed_segments > 0 {
             self.settle_removed(&dir, &moved)?;
@@ -142,20 +142,20 @@ impl Keeper {
         Ok(kept)
     }
 
-    /// Takes a segment out of its topic. If it is not gone then, `moved` gets where it is, and its length.
+    /// Takes a segment out of its topic. If it is not gone then, `moved` gets where it is.
     ///
     /// # Errors
     /// It is where it was.
     fn take_away(
         &mut self,
-        (name, len): &(SegmentName, u64),
+        name: &SegmentName,
         topic: &str,
         in_steps: bool,
-        moved: &mut Vec<(String, u64)>,
+        moved: &mut Vec<String>,
     ) -> io::Result<()> {
         let path = name.path(topic, "lnc");
         match in_steps.then(|| self.move_away(&path)).flatten() {
-            Some(to) => moved.push((to, *len)),
+            Some(to) => moved.push(to),
             None => {
                 if !moved.is_empty() {
                     // Those before it first: this one has no name then that could go alone.
@@ -180,14 +180,14 @@ impl Keeper {
 
     /// Makes durable that files are gone from `dir`, and where those are that moved. Before that none is cut or made zero: under
     /// a name that a crash brings back, a segment is whole.
-    fn settle_removed(&self, dir: &str, moved: &[(String, u64)]) -> io::Result<()> {
+    fn settle_removed(&self, dir: &str, moved: &[String]) -> io::Result<()> {
         // The old names first: a file without any is lost room, one with two, on a file system without a journal, is broken.
         let mut settled = self.storage.flush_dir(dir);
         if !moved.is_empty() {
             settled = settled.and_then(|()| self.storage.flush_dir(SPARE_DIR));
         }
         if settled.is_err() {
-            for (path, _) in moved {
+            for path in moved {
                 let _ = self.storage.unlink(path);
             }
         }
@@ -239,14 +239,12 @@ impl Keeper {
             let path = format!("{doomed}/{name}");
             let large = name.ends_with(".lnc") && self.is_large(&path);
             match large.then(|| self.move_away(&path)).flatten() {
-                Some(to) => moved.push((to, 0)),
+                Some(to) => moved.push(to),
                 None => drop(self.storage.unlink(&path)),
             }
         }
         if !moved.is_empty() && self.settle_removed(&doomed, &moved).is_ok() {
-            moved
-                .into_iter()
-                .for_each(|(path, _)| self.remains.add(path));
+            moved.into_iter().for_each(|path| self.remains.add(path));
         }
         let _ = self.storage.remove_dir(&doomed);
         Ok(())

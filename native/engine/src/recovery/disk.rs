@@ -137,6 +137,10 @@ impl File<'_> {
         }
         Ok(got)
     }
+    /// As `Source::next_data`.
+    pub fn data_from(&self, at: u64) -> Outcome<Option<u64>> {
+        self.next_data(at).map_err(failed("read", &self.path))
+    }
     pub fn write_at(&self, from: &[u8], at: u64) -> Outcome<()> {
         self.disk
             .0

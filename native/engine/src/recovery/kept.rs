@@ -5,8 +5,7 @@ use std::ops::Range;
 use super::disk::{Disk, File};
 use super::error::RecoveryError;
 use super::journal::{Extent, Journal};
-use super::topic::read_failed;
-use super::window::{nonzero, Source as _};
+use super::window::nonzero;
 
 /// Bytes handled at once.
 const PIECE: usize = 256 * 1024;
@@ -74,9 +73,7 @@ impl Patched<'_, '_> {
     /// The first position from `at` on that may hold anything but zeros.
     fn next(&self, at: u64) -> Result<u64, RecoveryError> {
         let of_file = match self.file {
-            Some(file) => file
-                .next_data(at)
-                .map_err(|source| read_failed(&file.path, source))?,
+            Some(file) => file.data_from(at)?,
             None => None,
         };
         let extents = self.extents.iter().filter(|extent| extent.end() > at);

@@ -10,12 +10,10 @@ use super::kept::{keep, Patched};
 use super::lookahead::look_ahead;
 use super::segments::remove;
 use super::topic::{read_failed, Topic, Walk};
-use super::window::{nonzero, Source as _, Window};
+use super::window::{nonzero, Window};
 use super::Severity;
 use crate::format::names::SegmentName;
-
-/// Zeros written at once.
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+use crate::storage::ZEROS;
 
 impl<'a> Topic<'_, 'a> {
     /// What the journal holds for a segment beyond its last batch.
@@ -173,11 +171,7 @@ fn zero_rest(scan: &mut Scan) -> Result<u64, RecoveryError> {
     let mut at = scan.end;
     let mut bytes = vec![0; ZEROS.len()];
     // Nearly a whole segment may be reserved and never written.
-    let next = |at| {
-        let next = scan.file.next_data(at);
-        next.map_err(|source| read_failed(&scan.file.path, source))
-    };
-    while let Some(data) = next(at)? {
+    while let Some(data) = scan.file.data_from(at)? {
         at = at.max(data);
         let got = scan.file.read_at(&mut bytes, at)?;
         if got == 0 {

@@ -104,7 +104,8 @@ pub trait Storage: Send + Sync {
     fn free_bytes(&self) -> io::Result<u64>;
 }
 
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Zeros written at once.
+pub static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Writes zeros from the start of a file on.
 ///

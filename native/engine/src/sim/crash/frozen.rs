@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::endure::Endured;
 use super::frames::Payload;
 use super::model::Model;
-use super::run::{Crashes, Mutation, Outcome, Run, Settings};
+use super::run::{Outcome, Run, Settings};
 use crate::recovery::Durability;
 use crate::sim::{Fault, FileKind, IoKind, Rng, SimDisk, Survival};
 
@@ -82,13 +82,7 @@ impl Run {
 
 /// Freezes a topic, goes on for a long time, and lets the power go or the process die.
 fn outlived(seed: u64, written: bool) -> Outcome<Run> {
-    let settings = Settings {
-        seed,
-        steps: 0,
-        crashes: Crashes::Percent(0),
-        mutation: Mutation::Nothing,
-        faults: true,
-    };
+    let settings = Settings::directed(seed, true);
     let mut rng = Rng::new(seed);
     let disk = SimDisk::new(seed);
     let mut run = Run::start(settings, 0, disk, Model::default(), &mut rng)?;

@@ -3,7 +3,7 @@
 use super::endure::Endured;
 use super::model::Model;
 use super::node::{Part, Sizes};
-use super::run::{Crashes, Mutation, Outcome, Run, Settings};
+use super::run::{Outcome, Run, Settings};
 use crate::io::IoCommand;
 use crate::recovery::Durability;
 use crate::sim::{Barrier, FileKind, IoKind, Rng, SimDisk};
@@ -14,21 +14,20 @@ const MORE_THAN_FILES: u32 = 22;
 const MORE_THAN_SLABS: u64 = 1_850_000;
 const LARGE: (u64, u64) = (100_000, 150_000);
 
-/// A node whose segments are large, with so many `written` topics.
-pub(super) fn started_with(nth: usize, topics: u32, lives: u8) -> Outcome<Run> {
+/// A node whose segments are large, without topics.
+pub(super) fn started_large(nth: usize, lives: u8, faults: bool) -> Outcome<Run> {
     let seed = (0..)
         .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
         .nth(nth)
         .expect("one of four");
-    let settings = Settings {
-        seed,
-        steps: 0,
-        crashes: Crashes::Percent(0),
-        mutation: Mutation::Nothing,
-        faults: false,
-    };
+    let settings = Settings::directed(seed, faults);
     let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
-    let mut run = Run::start(settings, lives, disk, Model::default(), &mut rng)?;
+    Run::start(settings, lives, disk, Model::default(), &mut rng)
+}
+
+/// Such a node with so many `written` topics.
+pub(super) fn started_with(nth: usize, topics: u32, lives: u8) -> Outcome<Run> {
+    let mut run = started_large(nth, lives, false)?;
     for _ in 0..topics {
         run.create_topic_that_is(Durability::Written)?;
     }

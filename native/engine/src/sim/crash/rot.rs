@@ -3,7 +3,7 @@
 
 use super::model::{Life, Model};
 use super::node::recover_directory;
-use super::run::{Crashes, Mutation, Outcome, Run, Settings};
+use super::run::{Outcome, Run, Settings};
 use crate::error::ErrorCode;
 use crate::io::IoCommand;
 use crate::recovery::{Recovered, Severity};
@@ -47,11 +47,8 @@ struct Look<'m> {
 
 fn rotted(seed: u64, how: How) -> Outcome<Rotted> {
     let settings = Settings {
-        seed,
         steps: STEPS,
-        crashes: Crashes::Percent(0),
-        mutation: Mutation::Nothing,
-        faults: false,
+        ..Settings::directed(seed, false)
     };
     let mut rng = Rng::new(seed);
     let mut run = Run::start(settings, 0, SimDisk::new(seed), Model::default(), &mut rng)?;

@@ -504,6 +504,16 @@ impl Run {
 }
 
 impl Settings {
+    /// Of a run whose test says itself what happens, when it crashes included.
+    pub(super) fn directed(seed: u64, faults: bool) -> Self {
+        Self {
+            seed,
+            steps: 0,
+            crashes: Crashes::Percent(0),
+            mutation: Mutation::Nothing,
+            faults,
+        }
+    }
     pub(super) fn sizes(&self) -> Sizes {
         Sizes::of(self.seed)
     }

@@ -4,13 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::frozen::GARBLED;
-use super::model::Model;
-use super::node::Sizes;
-use super::pressed::kept;
-use super::run::{Crashes, Mutation, Outcome, Run, Settings};
+use super::pressed::{kept, started_large};
+use super::run::{Outcome, Run};
 use crate::io::IoCommand;
 use crate::recovery::Durability;
-use crate::sim::{Fault, FileKind, Image, IoKind, Rng, SimDisk, Survival};
+use crate::sim::{Fault, FileKind, Image, IoKind, Survival};
 
 /// The topic whose block is written over; the second one goes on.
 const OVER: u32 = 1;
@@ -23,23 +21,6 @@ const SMALL: (u64, u64) = (1, 3000);
 const MORE_THAN_SLABS: u64 = 1_700_000;
 /// Chunks that are filled meanwhile, more than a ring may have.
 const CHUNKS: u64 = 12;
-
-/// A node whose segments are large, without topics.
-fn started(nth: usize) -> Outcome<Run> {
-    let seed = (0..)
-        .filter(|&seed| Sizes::of(seed).segment_max_bytes == 2 << 20)
-        .nth(nth)
-        .expect("one of four");
-    let settings = Settings {
-        seed,
-        steps: 0,
-        crashes: Crashes::Percent(0),
-        mutation: Mutation::Nothing,
-        faults: true,
-    };
-    let (disk, mut rng) = (SimDisk::new(seed), Rng::new(seed));
-    Run::start(settings, 0, disk, Model::default(), &mut rng)
-}
 
 /// How many writes to segments went over blocks that earlier ones had written, from an I/O on.
 fn written_over(run: &Run, from: u64) -> usize {
@@ -94,7 +75,7 @@ impl Run {
 
 /// The last block of a `written` topic that no flush covers yet is written again, and that fails. Whether it was one.
 fn a_free_block_is_garbled(nth: usize, over: u32, drained: bool) -> Outcome<bool> {
-    let mut run = started(nth)?;
+    let mut run = started_large(nth, 0, true)?;
     while run.next_topic <= TOPICS {
         run.create_topic_that_is(Durability::Written)?;
     }
@@ -135,7 +116,7 @@ fn what_was_acknowledged_of_a_block_is_there_after_writing_it_again_failed_and_a
 
 /// A last block that counts as durable is written over by a slab that leaves memory, and what was written is never flushed.
 fn a_certain_block_is_garbled(nth: usize, kind: IoKind) -> Outcome<()> {
-    let mut run = started(nth)?;
+    let mut run = started_large(nth, 0, true)?;
     run.create_topic_that_is(Durability::Written)?;
     run.create_topic_that_is(Durability::Durable)?;
     run.send_quiet(OVER, SMALL)?;
@@ -167,7 +148,7 @@ fn what_was_durable_of_a_block_is_kept_while_it_may_be_garbled_by_what_was_writt
 
 /// A last block of a `durable` topic is written again, and that fails.
 fn a_journaled_block_is_garbled(nth: usize, killed: bool) -> Outcome<()> {
-    let mut run = started(nth)?;
+    let mut run = started_large(nth, 0, true)?;
     for _ in 0..2 {
         run.create_topic_that_is(Durability::Durable)?;
     }
